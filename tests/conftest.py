@@ -1,0 +1,35 @@
+"""For all tests: with MRUNKIT_REQUIRE_ALL set, a skipped test fails the run.
+
+A test may skip itself where a machine lacks what it needs. Where the whole suite is meant to run,
+a skip would hide that something is not tested at all.
+"""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+REQUIRE_ALL = "MRUNKIT_REQUIRE_ALL"
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Turn success with skipped tests into failure, where all of them are required."""
+    if _unwelcome_skips(session.config) and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    """Say why the run failed although no test did."""
+    if skips := _unwelcome_skips(config):
+        terminalreporter.write_line(f"{REQUIRE_ALL} is set: {skips} skipped, so this run failed.")
+
+
+def _unwelcome_skips(config: pytest.Config) -> int:
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    if not os.environ.get(REQUIRE_ALL) or reporter is None:
+        return 0
+    return len(reporter.stats.get("skipped", []))

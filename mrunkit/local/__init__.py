@@ -1,0 +1,43 @@
+"""A Mesos cluster inside one process: the embedded default, the demo and the test bed.
+
+A master that speaks Mesos' v1 scheduler API over HTTP on a loopback port, and agents that run
+tasks as processes of this machine, each agent with a host name, a loopback address (127.0.1.N)
+and resources of its own. A framework that runs on it runs on a real Mesos. It refuses to be one:
+it schedules nothing across machines, keeps nothing beyond its own life, authenticates nobody and
+is reached from this machine only. Cpus and memory are counted, not enforced.
+
+The way of a call:
+
+    server     HTTP and the framing of streams           endpoints   pages and operator calls
+    calls      well-formed, or refused in Mesos' words   (read what the master remembers)
+    master     meaning of calls; frameworks              offering -> allocator   offers, fairness
+      |        (pure: input, now -> effects)             tasking -> validation   tasks, updates
+    cluster    carries the effects out; the clock        faults      what tests let go wrong
+    agent      life of tasks; updates until acknowledged
+    processes  commands as process groups that leave nothing (interface: executor)
+
+`spawn` starts it as a child process and imports no server; `serving` runs it in the foreground.
+
+Where it differs from a real master (Apache Mesos 1.11.0), as far as is known:
+
+- JSON only; application/x-protobuf is refused with 415. No TLS, no authentication, and roles,
+  principals and users are believed. Weights and quotas do not exist.
+- Agents are dealt out in the order of their numbers, not at random, and nothing waits for an
+  executor to be fetched and registered: RUNNING comes after milliseconds instead of 0.1 s.
+- Unreserved resources only: RESERVE, UNRESERVE, CREATE, DESTROY and the like are passed over
+  without an answer. No inverse offers, maintenance, draining or operation feedback.
+- Command tasks only (Docker with an executor for it). A task with an executor of its own is
+  answered with TASK_ERROR, a task group too. `uris` make a task fail, since nothing is fetched.
+  Health checks, checks, `max_completion_time` and resource limits are ignored.
+- A command that exits with 128 + N is reported as ended by signal N where tasks have namespaces,
+  because a shell stands between: `exit 137` says "Command terminated with signal Killed".
+- SHUTDOWN ends a command task as KILL does; MESSAGE and REQUEST are accepted and go nowhere.
+- Sandboxes are folders side by side in one temporary directory and vanish with the cluster; the
+  agents themselves listen nowhere, so there are no pages and no files to browse on port 5051.
+- All agents share one file system, /dev/shm, network and /proc: ports of two agents collide.
+- A lost agent is removed after 75 s by a timer, not by missed pings; its tasks are dead unless the
+  fault says that they survive. An agent never comes back under another id.
+- /state leaves out most flags, /metrics/snapshot does not exist, and of the operator API there is
+  GET_HEALTH, GET_VERSION, GET_MASTER, GET_EXECUTORS, GET_AGENTS, GET_TASKS, GET_FRAMEWORKS and
+  GET_STATE, and /teardown.
+"""

@@ -1,0 +1,121 @@
+"""An embedded cluster as a child process, for a client that must not import its server.
+
+Owns the child's start, its lifeline and its end. Needs only the standard library.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import selectors
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import asdict
+from types import TracebackType
+from typing import IO, Self
+
+from mrunkit.errors import MrunkitError
+from mrunkit.local.config import LocalConfig
+from mrunkit.local.stragglers import kill_marked
+
+START_TIMEOUT = 30.0  # seconds; it takes a third of one
+STOP_TIMEOUT = 10.0  # seconds
+
+
+def start(config: LocalConfig) -> ClusterProcess:
+    """Start a cluster and do not wait for it; Ctrl-C in the terminal does not reach it."""
+    log = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the child
+    process = subprocess.Popen(
+        [sys.executable, "-P", "-m", "mrunkit.local", "--config", json.dumps(asdict(config))],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=log,
+        start_new_session=True,
+    )
+    return ClusterProcess(process, log)
+
+
+class ClusterProcess:
+    """A cluster's child process. It ends when this one's end of its stdin closes."""
+
+    def __init__(self, process: subprocess.Popen[bytes], log: IO[bytes]) -> None:
+        self._process = process
+        self._log = log
+        self._address: str | None = None
+        self._work_dir: str | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    @property
+    def pid(self) -> int:
+        """The child's process id."""
+        return self._process.pid
+
+    def address(self) -> str:
+        """HOST:PORT of the master, once it serves; raises MrunkitError if it never does."""
+        if self._address is None:
+            line = self._first_line()
+            if not line:
+                self._end()
+                said = self._last_words()
+                self.stop()
+                raise MrunkitError(
+                    f"the embedded cluster did not start: {said}",
+                    remedy="Run python -m mrunkit.local to see why.",
+                )
+            told = json.loads(line)
+            self._address, self._work_dir = str(told["address"]), str(told["work_dir"])
+        return self._address
+
+    def stop(self) -> None:
+        """End the cluster with all its tasks, and wait until it has; again: nothing."""
+        self._end()
+        if self._work_dir is not None and self._process.returncode != 0:
+            # It was killed, so it could not clear up.
+            kill_marked(f"MESOS_SANDBOX={self._work_dir}/")
+            shutil.rmtree(self._work_dir, ignore_errors=True)
+        self._log.close()
+
+    def _end(self) -> None:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.close()
+        try:
+            self._process.wait(STOP_TIMEOUT)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process.stdout.close()
+
+    def _first_line(self) -> bytes:
+        assert self._process.stdout is not None
+        stdout = self._process.stdout.fileno()
+        line = b""
+        deadline = time.monotonic() + START_TIMEOUT
+        with selectors.DefaultSelector() as selector:
+            selector.register(stdout, selectors.EVENT_READ)
+            while not line.endswith(b"\n"):
+                if not selector.select(max(0.0, deadline - time.monotonic())):
+                    return b""
+                part = os.read(stdout, 4096)
+                if not part:
+                    return b""
+                line += part
+        return line
+
+    def _last_words(self) -> str:
+        self._log.seek(0)
+        lines = self._log.read().decode(errors="replace").strip().splitlines()
+        return lines[-1] if lines else "it said nothing"

@@ -1,0 +1,1 @@
+"""Talking to a Mesos master: as a framework (driver) and as a reader of its state (operator)."""

@@ -1,0 +1,88 @@
+"""Where the master is: `HOST[:PORT]`, or the ZooKeeper ensemble that knows it."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+
+from mrunkit.errors import MrunkitError, UsageError
+
+DEFAULT_PORT = 5050
+
+
+class MasterUnreachableError(MrunkitError):
+    """No master answers, or what answers is none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostPort:
+    """One TCP endpoint."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ZooKeeper:
+    """An ensemble, and the path under which masters register there."""
+
+    hosts: str
+    path: str
+
+
+def parse_master(text: str) -> HostPort | ZooKeeper:
+    """Parse MASTER; raises UsageError with the forms there are."""
+    zookeeper = re.fullmatch(r"zk://([^/\s]+)(/[^\s]+)", text)
+    if zookeeper:
+        return ZooKeeper(hosts=zookeeper[1], path=zookeeper[2].rstrip("/"))
+    plain = re.fullmatch(r"(?:http://)?([A-Za-z0-9._-]+)(?::(\d{1,5}))?/?", text)
+    if plain and 0 < int(plain[2] or DEFAULT_PORT) < 65536:
+        return HostPort(host=plain[1], port=int(plain[2] or DEFAULT_PORT))
+    raise UsageError(
+        f"{text!r} is not a master",
+        remedy="give HOST[:PORT], zk://HOST:PORT[,HOST:PORT...]/PATH, local or local:4x8",
+    )
+
+
+def find_leader(zookeeper: ZooKeeper, *, timeout: float) -> HostPort:
+    """Ask the ensemble which master leads; blocks up to `timeout` seconds per try."""
+    # Here, because it takes 0.1 s that a fixed address need not pay.
+    from kazoo.client import KazooClient
+    from kazoo.exceptions import KazooException, NoNodeError
+    from kazoo.handlers.threading import KazooTimeoutError
+
+    where = f"zk://{zookeeper.hosts}{zookeeper.path}"
+    client = KazooClient(hosts=zookeeper.hosts, timeout=timeout)
+    try:
+        client.start(timeout=timeout)
+        children = client.get_children(zookeeper.path)
+        leader = leading_node(children)
+        data = client.get(f"{zookeeper.path}/{leader}")[0] if leader else b""
+    except KazooTimeoutError as error:
+        raise MasterUnreachableError(
+            f"ZooKeeper at {zookeeper.hosts} does not answer",
+            remedy="check the host names and ports, and that ZooKeeper runs",
+        ) from error
+    except NoNodeError as error:
+        raise MasterUnreachableError(
+            f"ZooKeeper has no path {zookeeper.path}",
+            remedy="use the path that the masters were started with (--zk)",
+        ) from error
+    except KazooException as error:
+        raise MasterUnreachableError(f"{where}: {error}") from error
+    finally:
+        client.stop()
+        client.close()
+    if not data:
+        raise MasterUnreachableError(f"no master leads at {where}")
+    address = json.loads(data)["address"]
+    return HostPort(host=address["ip"], port=address["port"])
+
+
+def leading_node(children: list[str]) -> str | None:
+    """The node of the leading master: the one that has been there longest."""
+    return min((name for name in children if name.startswith("json.info_")), default=None)

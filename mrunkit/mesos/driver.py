@@ -1,0 +1,400 @@
+"""One job's connection to the master: subscribes, calls, watches, and reconnects.
+
+The only module that imports pymesos, and it makes up for what pymesos does badly: each
+subscription is a fresh pymesos driver that is never allowed to reconnect by itself; its
+callbacks only hand over to the event loop; calls are made by one thread of their own, in
+order; heartbeats are watched; importing it leaves no signal or log handler behind.
+Decides nothing about the job.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import http.client
+import logging
+import re
+import signal
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from mrunkit.errors import MrunkitError
+from mrunkit.mesos.address import HostPort, MasterUnreachableError, ZooKeeper, find_leader
+from mrunkit.mesos.operator import (
+    Credentials,
+    MasterRefusedError,
+    Operator,
+    redirect_target,
+    refusal,
+)
+from mrunkit.mesos.wire import FrameworkSpec, Json, framework_info, offer_ids, parse_event
+from mrunkit.scheduler.events import Event, MasterErred, MasterLost, Subscribed
+
+# Importing pymesos replaces the SIGINT handler and adds a handler to its logger.
+_sigint_handler = signal.getsignal(signal.SIGINT)
+import pymesos  # noqa: E402
+import pymesos.process  # noqa: E402
+
+signal.signal(signal.SIGINT, _sigint_handler)
+logging.getLogger("pymesos").handlers.clear()
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+MISSED_HEARTBEATS = 2
+"""So many intervals of silence mean that the master is gone."""
+LONGEST_BACKOFF_SECONDS = 15.0
+ZOOKEEPER_TIMEOUT_SECONDS = 10.0
+LAST_CALLS_SECONDS = 10.0
+
+
+class _NoInterrupt:
+    """Stands in for `_thread` in pymesos.process, whose dying thread fakes a Ctrl-C."""
+
+    @staticmethod
+    def interrupt_main() -> None:
+        """Leave the main thread alone; `_Subscription._run` reports the end."""
+
+
+pymesos.process.thread = _NoInterrupt
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Closed:
+    """Why a subscription ended."""
+
+    reason: str
+    redirect: HostPort | None = None
+    error: MrunkitError | None = None
+    """Set if trying again is no use."""
+
+
+class _Subscription(pymesos.MesosSchedulerDriver):  # type: ignore[misc]
+    """A pymesos driver for one connection, which hands on raw events and then its end.
+
+    `received` and `closed` are called in pymesos' thread.
+    """
+
+    def __init__(
+        self,
+        framework: Json,
+        master: HostPort,
+        credentials: Credentials | None,
+        received: Callable[[Json], None],
+        closed: Callable[[_Closed], None],
+    ) -> None:
+        super().__init__(
+            None,
+            framework,
+            str(master),
+            implicit_acknowledgements=False,
+            principal=credentials.principal if credentials else None,
+            secret=credentials.secret if credentials else None,
+            failover=True,  # never tear down without being told to
+        )
+        self._endpoint = master
+        self._received = received
+        self._closed = closed
+        self._redirect: HostPort | None = None
+        self._is_closed = False
+
+    @property
+    def framework(self) -> Json:
+        """Our FrameworkInfo as it is; pymesos would add GPU_RESOURCES to it."""
+        return dict(self._framework)
+
+    def _get_version(self, master: str | None) -> None:
+        """Asked by the caller beforehand; pymesos stumbles over versions like 1.12.0-dev."""
+
+    def change_master(self, master: str | None) -> None:
+        """Follow no redirect in here: the next subscription does."""
+        if self.master is None and not self._is_closed:
+            super().change_master(master)
+        elif master is not None:
+            self._redirect = redirect_target(master, self._endpoint)
+
+    def on_event(self, event: Json) -> None:
+        """Hand over every event as it came."""
+        if event.get("type") == "SUBSCRIBED":
+            self.framework_id = event["subscribed"]["framework_id"]["value"]
+        self._received(event)
+
+    def on_close(self) -> None:
+        """Hand over the end, and keep pymesos from reconnecting."""
+        self._close()
+        with self._lock:
+            self._master = self._new_master = None
+        self._report("the master closed the connection")
+
+    def _run(self) -> None:
+        pymesos.process._exc_info = None
+        super()._run()
+        self._report("stopped")
+
+    def _report(self, reason: str) -> None:
+        if self._is_closed:
+            return
+        self._is_closed = True
+        failure = (pymesos.process._exc_info or (None, None, None))[1]
+        self._closed(
+            _Closed(
+                reason=reason if failure is None else str(failure),
+                redirect=self._redirect,
+                error=_explain_failure(self._endpoint, str(failure)) if failure else None,
+            )
+        )
+
+    def _send(self, body: Json, path: str = "/api/v1/scheduler", method: str = "POST") -> Json:
+        # pymesos' default argument would share one dict of headers between all drivers.
+        answer: Json = super()._send(body, path, method, headers={})
+        return answer
+
+    def call(self, kind: str, **parts: Any) -> None:
+        """Send one call of the scheduler API, if connected; blocks until it is answered."""
+        if self.connected and self.framework_id:
+            self._send({"type": kind, "framework_id": {"value": self.framework_id}, **parts})
+
+
+def _explain_failure(master: HostPort, text: str) -> MrunkitError | None:
+    """The error for an answer to SUBSCRIBE that trying again will not change."""
+    match = re.match(r"Failed with HTTP (\d+): (?:b['\"])?(.*?)['\"]?$", text, re.DOTALL)
+    if match is None:
+        return None
+    status, said = int(match[1]), match[2].strip()
+    if status in (http.client.UNAUTHORIZED, http.client.FORBIDDEN):
+        return refusal(master, status)
+    if 400 <= status < 500:
+        return MasterRefusedError(f"the master at {master} refuses the job: {said or status}")
+    return None
+
+
+class Driver:
+    """Keeps a job subscribed. Events arrive through `on_event`, in the event loop.
+
+    The first failure to reach a master ends the job at once (MasterErred), since it is
+    most often a typing error; later ones are reported as MasterLost and tried again.
+    Calls are made in order, in the background; while not connected they are dropped, as
+    the master has forgotten then what they are about.
+    """
+
+    def __init__(
+        self,
+        master: HostPort | ZooKeeper,
+        framework: FrameworkSpec,
+        *,
+        credentials: Credentials | None,
+        on_event: Callable[[Event], None],
+        random: Callable[[], float],
+    ) -> None:
+        self._master = master
+        self._framework = framework_info(framework)
+        self._credentials = credentials
+        self._on_event = on_event
+        self._random = random
+        self._loop = asyncio.get_running_loop()
+        self._calls = ThreadPoolExecutor(max_workers=1, thread_name_prefix="mesos-calls")
+        self._subscription: _Subscription | None = None
+        self._ended: asyncio.Future[_Closed] = self._loop.create_future()
+        self._watch: asyncio.TimerHandle | None = None
+        self._silence_seconds = 30.0
+        self._has_launched = False
+        self._has_subscribed = False
+        self._stopping = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self.operator: Operator | None = None
+        """The master we are, or were last, subscribed to."""
+
+    def current_master(self) -> HostPort:
+        """The master we are, or were last, subscribed to."""
+        assert self.operator is not None, "nothing happens before the first subscription"
+        return self.operator.master
+
+    def start(self) -> None:
+        """Subscribe, and again whenever the connection is lost, until stopped."""
+        self._task = self._loop.create_task(self._keep_subscribed())
+
+    async def stop(self) -> None:
+        """Wait for the calls made so far, within limits, then close the connection."""
+        self._stopping.set()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(LAST_CALLS_SECONDS):
+                await self._loop.run_in_executor(self._calls, int)
+        if not self._ended.done():
+            self._ended.set_result(_Closed(reason="stopped"))
+        if self._task is not None:
+            await self._task
+        self._calls.shutdown(wait=False, cancel_futures=True)
+
+    # --- calls ---
+
+    def launch(self, offers: Iterable[str], tasks: list[Json]) -> None:
+        """Accept offers of one agent for tasks; what is left over goes back."""
+        self._has_launched = True
+        operations = [{"type": "LAUNCH", "launch": {"task_infos": tasks}}]
+        self._call("ACCEPT", accept={"offer_ids": offer_ids(offers), "operations": operations})
+
+    def decline(self, offers: Iterable[str], *, refuse_seconds: float) -> None:
+        """Give offers back."""
+        filters = {"refuse_seconds": refuse_seconds}
+        self._call("DECLINE", decline={"offer_ids": offer_ids(offers), "filters": filters})
+
+    def suppress(self) -> None:
+        """Ask for no more offers."""
+        self._call("SUPPRESS")
+
+    def revive(self) -> None:
+        """Ask for offers again."""
+        self._call("REVIVE")
+
+    def kill(self, task_id: str, agent_id: str) -> None:
+        """End a task: TERM, then KILL after the agent's grace period."""
+        task = {"task_id": {"value": task_id}, "agent_id": {"value": agent_id}}
+        self._call("KILL", kill=task)
+
+    def reconcile(self, tasks: Iterable[tuple[str, str]]) -> None:
+        """Ask what became of tasks (pairs of task id and agent id)."""
+        asked = [{"task_id": {"value": t}, "agent_id": {"value": a}} for t, a in tasks]
+        self._call("RECONCILE", reconcile={"tasks": asked})
+
+    def tear_down(self) -> None:
+        """Unregister; the master ends all that is left of the job."""
+        self._stopping.set()
+        self._call("TEARDOWN")
+
+    def _acknowledge(self, raw: Json) -> None:
+        status = raw["update"]["status"]
+        if "uuid" in status:  # those without are made by the master
+            keys = ("agent_id", "task_id", "uuid")
+            self._call("ACKNOWLEDGE", acknowledge={key: status[key] for key in keys})
+
+    def _call(self, kind: str, **parts: Any) -> None:
+        subscription = self._subscription
+        if subscription is None:
+            logger.debug("not connected: dropped %s", kind)
+            return
+        future = self._loop.run_in_executor(self._calls, lambda: subscription.call(kind, **parts))
+        future.add_done_callback(lambda done: self._called(kind, done))
+
+    def _called(self, kind: str, done: asyncio.Future[None]) -> None:
+        if not done.cancelled() and (error := done.exception()) is not None:
+            logger.debug("%s failed", kind, exc_info=error)
+            self._close(_Closed(reason=f"the call {kind} failed: {error}"))
+
+    # --- the connection ---
+
+    async def _keep_subscribed(self) -> None:
+        failures = 0
+        redirect: HostPort | None = None
+        while not self._stopping.is_set():
+            self._ended = self._loop.create_future()
+            try:
+                closed = await self._subscribe(redirect)
+            except (MasterUnreachableError, MasterRefusedError) as unreached:
+                closed = _Closed(reason=str(unreached), error=self._if_final(unreached))
+            self._disconnect()
+            if self._stopping.is_set():
+                return
+            if closed.error is not None:
+                self._on_event(MasterErred(message=str(closed.error), remedy=closed.error.remedy))
+                return
+            redirect = closed.redirect
+            if redirect is not None:
+                continue
+            self._on_event(MasterLost(message=closed.reason))
+            failures = 0 if self._has_subscribed else failures + 1
+            await self._back_off(failures)
+
+    def _if_final(self, error: MrunkitError) -> MrunkitError | None:
+        """The error if it should end the job: when it is the first, or a refusal."""
+        is_first = self.operator is None and not isinstance(self._master, ZooKeeper)
+        return error if is_first or isinstance(error, MasterRefusedError) else None
+
+    async def _back_off(self, failures: int) -> None:
+        seconds = min(LONGEST_BACKOFF_SECONDS, 0.5 * 2.0**failures) * (0.5 + self._random())
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._stopping.wait(), seconds)
+
+    async def _subscribe(self, redirect: HostPort | None) -> _Closed:
+        """One subscription, from looking for the master to its end."""
+        self._has_subscribed = False
+        master = redirect or await self._find_master()
+        operator = Operator(master=master, credentials=self._credentials)
+        await self._off_loop(operator.version)
+        if self._stopping.is_set():
+            return _Closed(reason="stopped")
+        self.operator = operator
+        if not self._has_launched:
+            # Without tasks there is nothing to come back to, and a removed id is an error.
+            self._framework.pop("id", None)
+        self._subscription = _Subscription(
+            self._framework,
+            master,
+            self._credentials,
+            received=lambda raw: self._hand_over(self._received, raw),
+            closed=lambda closed: self._hand_over(self._close, closed),
+        )
+        self._subscription.start()
+        self._expect_heartbeat()
+        return await self._ended
+
+    async def _find_master(self) -> HostPort:
+        master = self._master
+        if isinstance(master, HostPort):
+            return master
+        return await self._off_loop(lambda: find_leader(master, timeout=ZOOKEEPER_TIMEOUT_SECONDS))
+
+    async def _off_loop(self, function: Callable[[], T]) -> T:
+        return await self._loop.run_in_executor(None, function)
+
+    def _hand_over(self, function: Callable[[Any], None], value: Any) -> None:
+        # The loop may be gone when a thread of pymesos notices its end late.
+        with contextlib.suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(function, value)
+
+    def _received(self, raw: Json) -> None:
+        self._expect_heartbeat()
+        kind = raw.get("type")
+        if kind == "SUBSCRIBED":
+            self._subscribed(raw["subscribed"])
+        elif (event := parse_event(raw, jitter=self._random())) is not None:
+            self._on_event(event)
+        if kind == "UPDATE":
+            self._acknowledge(raw)
+        elif kind == "ERROR":
+            self._stopping.set()
+
+    def _subscribed(self, subscribed: Json) -> None:
+        self._has_subscribed = True
+        interval = subscribed.get("heartbeat_interval_seconds", 15.0)
+        self._silence_seconds = MISSED_HEARTBEATS * interval
+        self._expect_heartbeat()
+        framework_id = subscribed["framework_id"]["value"]
+        self._on_event(
+            Subscribed(
+                framework_id=framework_id,
+                master=str(self.operator.master if self.operator else self._master),
+                again=self._has_launched,
+            )
+        )
+
+    def _expect_heartbeat(self) -> None:
+        if self._watch is not None:
+            self._watch.cancel()
+        reason = f"no heartbeat from the master for {self._silence_seconds:g} s"
+        self._watch = self._loop.call_later(
+            self._silence_seconds, self._close, _Closed(reason=reason)
+        )
+
+    def _close(self, closed: _Closed) -> None:
+        if not self._ended.done():
+            self._ended.set_result(closed)
+
+    def _disconnect(self) -> None:
+        if self._watch is not None:
+            self._watch.cancel()
+        if self._subscription is not None:
+            self._subscription.stop(failover=True)
+            self._subscription = None

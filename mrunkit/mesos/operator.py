@@ -67,7 +67,7 @@ class Operator:
             connection.request("GET", path, headers=headers)
             response = connection.getresponse()
             body = response.read()
-        except (OSError, http.client.HTTPException) as error:
+        except (OSError, UnicodeError, http.client.HTTPException) as error:
             raise self._unreachable(error) from error
         finally:
             connection.close()
@@ -78,6 +78,8 @@ class Operator:
             )._get(path, redirects=redirects - 1)
         if response.status in (http.client.UNAUTHORIZED, http.client.FORBIDDEN):
             raise refusal(self.master, response.status)
+        if response.status == http.client.SERVICE_UNAVAILABLE:
+            raise MasterUnreachableError(f"the master at {self.master} is not ready yet")
         try:
             answer = json.loads(body)
         except ValueError as error:
@@ -88,7 +90,7 @@ class Operator:
 
     def _unreachable(self, error: Exception) -> MasterUnreachableError:
         master = self.master
-        if isinstance(error, socket.gaierror):
+        if isinstance(error, socket.gaierror | UnicodeError):  # as no name has two dots in a row
             return MasterUnreachableError(
                 f"the master's host {master.host!r} is unknown",
                 remedy="check its spelling, or give its address",

@@ -59,6 +59,7 @@ from mrunkit.scheduler.transitions import (
     LONGEST_REFUSAL_SECONDS,
     NATURAL_END_SECONDS,
     REFUSE_UNNEEDED_SECONDS,
+    REFUSE_UNUSABLE_SECONDS,
     SETTLE_SECONDS,
     VERDICT_SECONDS,
     Turn,
@@ -218,9 +219,9 @@ def test_what_is_not_needed_is_given_back() -> None:
 def test_an_excluded_agent_is_declined_at_once() -> None:
     """What cannot be used is not held."""
     job = Job(nodes=2, exclude=frozenset({"host0"})).subscribed()
-    (decline,) = job.send(offers(0, 1))
-    assert isinstance(decline, DeclineOffers)
-    assert decline.offer_ids == ("O0",)
+    (decline,) = job.send(offers(0, 1, jitter=0.25))
+    refuse = REFUSE_UNUSABLE_SECONDS * 1.25
+    assert decline == DeclineOffers(offer_ids=("O0",), refuse_seconds=refuse)
     assert set(job.gang.held) == {"O1"}
 
 
@@ -484,6 +485,7 @@ def test_proxies_that_cannot_reach_mpiexec_end_the_job() -> None:
 def test_a_running_job_has_no_start_timeout() -> None:
     """Once all proxies are connected it may take its time."""
     job = Job(nodes=2, start_timeout=10.0).running()
+    assert job.gang.next_deadline is None
     assert job.wait(10**6) == ()
     assert job.gang.state is State.RUNNING
 
@@ -514,7 +516,8 @@ def test_a_program_may_end_before_all_proxies_are_seen() -> None:
 def test_tasks_that_do_not_end_by_themselves_are_killed() -> None:
     """A moment after mpiexec; and if that does not help, left to the tear-down."""
     job = Job(nodes=1).draining()
-    assert job.wait(NATURAL_END_SECONDS) == (KillTask(task_id="j.0.0", agent_id="S0"),)
+    assert job.wait(NATURAL_END_SECONDS - 0.1) == ()
+    assert job.wait(0.1) == (KillTask(task_id="j.0.0", agent_id="S0"),)
     assert job.wait(DRAIN_SECONDS - NATURAL_END_SECONDS) == (TearDown(),)
     assert (job.gang.state, job.gang.is_forced) == (State.DONE, True)
 
@@ -535,7 +538,7 @@ def test_mpiexec_has_a_moment_to_explain_a_dead_proxy() -> None:
     """If it ends in time, its exit status and message stand."""
     job = Job(nodes=2).running()
     assert job.send(ended("j.1.0", message="Command exited with status 9")) == ()
-    job.wait(VERDICT_SECONDS / 2)
+    assert job.wait(VERDICT_SECONDS * 0.9) == ()
     job.send(MpiExited(exit_status=9))
     assert job.gang.outcome == Outcome(exit_status=9)
 

@@ -1,0 +1,1 @@
+"""MPICH's process manager: its launch lines, its mpiexec, and the way of its proxies to it."""

@@ -1,0 +1,29 @@
+"""The shell script that a container runs: see `proxy.sh`."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+from .lines import LAUNCH_END
+
+OUT_OF_MEMORY_STATUS = 76
+"""The script's exit status if the kernel killed a rank for lack of memory: Mesos passes on
+the status of a task and nothing else. EX_PROTOCOL of sysexits.h, which no proxy uses."""
+
+
+@cache
+def proxy_script() -> str:
+    """Return the script without its comments, for `sh -c`; its parameters are variables.
+
+    MRUNKIT_RENDEZVOUS and MRUNKIT_TOKEN: where to call in, and with what.
+    MRUNKIT_TASK: the task's id. MRUNKIT_ADDRESS: its address, if the client knows it.
+    MRUNKIT_PROXY: hydra_pmi_proxy where the client has it. MRUNKIT_WORKDIR: where ranks
+    run, if not where the task was started. MRUNKIT_BIND: not empty if MPI must only use
+    the interface with the task's address.
+    """
+    text = Path(__file__).with_name("proxy.sh").read_text(encoding="utf-8")
+    lines = (line for line in text.splitlines() if line.strip() and line.strip()[0] != "#")
+    script = "\n".join(lines) + "\n"
+    assert LAUNCH_END.decode() in script
+    return script

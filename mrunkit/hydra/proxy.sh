@@ -1,0 +1,155 @@
+#!/bin/sh
+# Runs a node's part of an MPI job: calls in at the rendezvous, waits for the launch line,
+# runs hydra_pmi_proxy with it, and sees to it that no rank is left. See proxy.py for the
+# variables. The words of the launch line are never looked at by a shell.
+set -fu
+
+# Only what is started from here on has this variable. Each rank is in a session of its own
+# and hydra_pmi_proxy takes its ranks along only if it gets to it: this is how they are found.
+MRUNKIT_RANKS_OF=$MRUNKIT_TASK
+export MRUNKIT_RANKS_OF
+child='' stopped='' problem='' version='' word=''
+
+# The token stays out of the list of processes, except with wget, which may be busybox's
+# and have nothing better: that is found in containers, where only the job's own look.
+# bash comes first for its speed: a fourth of curl's 10 ms, with 64 on one machine it counts.
+request() {
+    unset http_proxy HTTP_PROXY all_proxy ALL_PROXY
+    set -- "Mrunkit-Task: $MRUNKIT_TASK" "Mrunkit-Address: $address" "Mrunkit-Mpich: $version" \
+        ${problem:+"Mrunkit-Problem: $problem"}
+    if command -v bash >/dev/null; then
+        exec bash -c '
+IFS= server=${MRUNKIT_RENDEZVOUS#*://}
+exec 3<>"/dev/tcp/${server%:*}/${server##*:}" || exit
+printf "%s\r\n" "GET / HTTP/1.1" "Authorization: Bearer $MRUNKIT_TOKEN" "$@" "" >&3
+read -r line <&3
+[[ $line == "HTTP/1.1 200"* ]] || exit
+while read -r line <&3 && [[ ${#line} -gt 1 ]]; do :; done
+while read -r line <&3; do printf "%s\n" "$line"; done
+' bash "$@"
+    elif command -v curl >/dev/null; then
+        for header in "Authorization: Bearer $MRUNKIT_TOKEN" "$@"; do
+            printf 'header = "%s"\n' "$header"
+        done | curl -qfsSN --connect-timeout 20 -K - "$MRUNKIT_RENDEZVOUS/"
+    elif command -v python3 >/dev/null; then
+        exec python3 -IS -c '
+import os, socket, sys
+host, port = os.environ["MRUNKIT_RENDEZVOUS"].partition("://")[2].rsplit(":", 1)
+token = "Authorization: Bearer " + os.environ["MRUNKIT_TOKEN"]
+s = socket.create_connection((host, int(port)), 20)
+s.settimeout(None)
+s.sendall("\r\n".join(["GET / HTTP/1.1", token, *sys.argv[1:], "", ""]).encode())
+head, _, body = s.makefile("rb").read().partition(b"\r\n\r\n")
+if head.startswith(b"HTTP/1.1 200"):
+    sys.stdout.write(body.decode())
+' "$@"
+    else
+        for header in "$@"; do
+            shift
+            set -- "$@" --header "$header"
+        done
+        exec wget -qO - --header "Authorization: Bearer $MRUNKIT_TOKEN" "$@" "$MRUNKIT_RENDEZVOUS/"
+    fi
+}
+
+# A container on an overlay has a second interface, to its host, and MPICH would use both.
+bind_to_interface() {
+    while read -r _ interface _ cidr _; do
+        [ "${cidr%%/*}" = "$address" ] || continue
+        export FI_TCP_IFACE="$interface" FI_SOCKETS_IFACE="$interface" UCX_NET_DEVICES="$interface"
+    done <<EOF
+$(ip -o -4 addr show)
+EOF
+}
+
+# Sets `kills`: how often the kernel has killed here because a memory limit was reached.
+count_memory_kills() {
+    kills=0
+    for events in /sys/fs/cgroup/memory.events /sys/fs/cgroup/memory/memory.oom_control; do
+        [ -r "$events" ] || continue
+        while read -r word count; do
+            [ "$word" != oom_kill ] || kills=$count
+        done <"$events"
+    done
+}
+
+run_proxy() {
+    set --
+    while IFS= read -r word && [ "$word" != HYDRA_LAUNCH_END ]; do set -- "$@" "$word"; done
+    [ "$word" = HYDRA_LAUNCH_END ] || exit 69
+    [ -z "${MRUNKIT_BIND:-}" ] || bind_to_interface
+    unset MRUNKIT_RENDEZVOUS MRUNKIT_TOKEN MRUNKIT_ADDRESS MRUNKIT_PROXY MRUNKIT_WORKDIR
+    unset MRUNKIT_BIND
+    exec "$proxy" "$@" </dev/null
+}
+
+# In an Alpine container grep lacks -z; there are few processes to look through there.
+marked() {
+    (
+        set +f
+        unset MRUNKIT_RANKS_OF
+        if grep -qz . /proc/self/environ 2>/dev/null; then
+            exec grep -slzxF "MRUNKIT_RANKS_OF=$MRUNKIT_TASK" /proc/[0-9]*/environ
+        fi
+        for environ in /proc/[0-9]*/environ; do
+            tr '\0' '\n' 2>/dev/null <"$environ" |
+                grep -qxF "MRUNKIT_RANKS_OF=$MRUNKIT_TASK" && echo "$environ"
+        done
+    ) 2>/dev/null
+}
+
+# True if there was anybody to signal.
+signal_ranks() {
+    found=1
+    for environ in $(marked); do
+        environ=${environ#/proc/}
+        kill -"$1" "${environ%/environ}" 2>/dev/null && found=0
+    done
+    return "$found"
+}
+
+# hydra_pmi_proxy ignores TERM, and ends when its ranks have ended.
+stop() {
+    trap '' TERM INT HUP
+    stopped=143 tries=0
+    signal_ranks TERM
+    while kill -0 "$child" 2>/dev/null && [ "$tries" -lt 20 ]; do
+        sleep 0.1
+        tries=$((tries + 1))
+    done
+    kill -KILL "$child" 2>/dev/null
+}
+
+address=${MRUNKIT_ADDRESS:-$(hostname -i 2>/dev/null)}
+address=${address%% *}
+proxy=${MRUNKIT_PROXY:-}
+[ -x "$proxy" ] || proxy=$(command -v hydra_pmi_proxy) || problem=no-proxy
+cd "${MRUNKIT_WORKDIR:-.}" || problem=no-workdir
+if [ -z "$problem" ]; then
+    version=$("${proxy%/*}/mpiexec.hydra" --version 2>/dev/null) || version=''
+    # shellcheck disable=SC2086 # to take the first word
+    set -- ${version#*Version:}
+    version=${1:-}
+fi
+
+count_memory_kills
+kills_before=$kills
+trap stop TERM INT HUP
+request | run_proxy &
+child=$!
+[ -z "$stopped" ] || stop
+while :; do
+    wait "$child"
+    status=$?
+    kill -0 "$child" 2>/dev/null || break
+done
+status=${stopped:-$status}
+if [ "$status" -ne 0 ]; then
+    count_memory_kills
+    [ "$kills" -eq "$kills_before" ] || status=76
+    tries=0
+    while signal_ranks KILL && [ "$tries" -lt 50 ]; do
+        tries=$((tries + 1))
+    done
+fi
+exit "$status"

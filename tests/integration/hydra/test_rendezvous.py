@@ -1,0 +1,487 @@
+"""Containers that call in, and all the others that connect."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import sys
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from mrunkit.hydra.lines import ProxyLaunch, parse_launch_line
+from mrunkit.hydra.rendezvous import (
+    LONGEST_REQUEST,
+    MOST_STRANGERS,
+    Rendezvous,
+    RendezvousError,
+    route_address,
+)
+
+NewJob = Callable[..., AbstractAsyncContextManager[Any]]
+PATIENCE = 60.0
+TOKEN = "a-token-for-tests"
+
+
+def launch(proxy_id: int = 0) -> ProxyLaunch:
+    return parse_launch_line(
+        f"HYDRA_LAUNCH: /bin/hydra_pmi_proxy --control-port h:1 --proxy-id {proxy_id}"
+    )
+
+
+def programs_with(directory: Path, program: str) -> Path:
+    """A directory for PATH that has, of all that can fetch from a server, only `program`."""
+    directory.mkdir()
+    # Not a python3 that is a script in want of other programs, as version switchers have it.
+    found = sys.executable if program == "python3" else shutil.which(program.split()[0])
+    if found is None:
+        pytest.skip(f"no {program}")
+    (directory / program.split()[-1]).symlink_to(Path(found).resolve())
+    for name in ("env", "sleep", "grep", "tr"):
+        (directory / name).symlink_to(shutil.which(name) or name)
+    return directory
+
+
+def command_line(pid: int) -> str:
+    return Path(f"/proc/{pid}/cmdline").read_text()
+
+
+class Caller:
+    """A plain connection to a rendezvous, that sends what it is told."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader = reader
+        self.writer = writer
+
+    @classmethod
+    async def connect(cls, url: str) -> Caller:
+        host, _, port = url.removeprefix("http://").rpartition(":")
+        return cls(*await asyncio.open_connection(host, int(port)))
+
+    @classmethod
+    async def call(cls, url: str, task_id: str, token: str = TOKEN, **headers: str) -> Caller:
+        caller = await cls.connect(url)
+        lines = ["GET / HTTP/1.1", f"Authorization: Bearer {token}", f"Mrunkit-Task: {task_id}"]
+        lines += [f"Mrunkit-{name}: {value}" for name, value in headers.items()]
+        caller.writer.write("\r\n".join([*lines, "", ""]).encode())
+        return caller
+
+    async def answer(self) -> tuple[int, bytes]:
+        """The status and the body; status 0 if there was none."""
+        try:
+            text = await asyncio.wait_for(self.reader.read(), PATIENCE)
+        except ConnectionError:
+            text = b""
+        await self.hang_up()
+        head, _, body = text.partition(b"\r\n\r\n")
+        return int(head.split()[1]) if head else 0, body
+
+    async def hang_up(self) -> None:
+        self.writer.close()
+        with contextlib.suppress(ConnectionError):
+            await self.writer.wait_closed()
+
+
+@pytest.mark.parametrize("program", ["bash", "curl", "python3", "wget", "busybox wget"])
+def test_any_of_the_programs_that_an_image_may_have_will_do(
+    new_job: NewJob, tmp_path: Path, program: str
+) -> None:
+    """Each alone delivers address and version, and the words of the answer as they are."""
+    # A proxy that tells its arguments and what of the job's variables it sees.
+    fake = tmp_path / "bin" / "hydra_pmi_proxy"
+    fake.parent.mkdir()
+    fake.write_text('#!/bin/sh\nprintf "%s\\n" "$@" >told\nenv | grep TOKEN >>told\nexit 3\n')
+    (fake.parent / "mpiexec.hydra").write_text('#!/bin/sh\necho "H:"; echo "  Version:   9.8 "\n')
+    for file in fake.parent.iterdir():
+        file.chmod(0o755)
+    programs = programs_with(tmp_path / "programs", program)
+    words = ("--control-port", "h:1", "$(touch x)", "*", "a'b", "--proxy-id", "0")
+
+    async def run() -> None:
+        async with new_job(shutil.which("sh")) as job:
+            job.rendezvous.expect(job.task_id(0))
+            await job.start_container(
+                0, PATH=str(programs), MRUNKIT_PROXY=str(fake), http_proxy="http://127.0.0.1:9"
+            )
+            assert await job.hear() == ("connected", job.task_id(0), "127.0.1.1", "9.8")
+            asked = ProxyLaunch(0, "/x", "h", 1, words)
+            assert job.rendezvous.answer(job.task_id(0), asked)
+            assert await job.ends() == [3]
+
+    asyncio.run(run())
+
+    assert (tmp_path / "told").read_text().splitlines() == list(words)
+
+
+@pytest.mark.parametrize("program", ["bash", "curl", "python3"])
+def test_the_token_is_not_in_the_list_of_processes(
+    new_job: NewJob, tmp_path: Path, program: str
+) -> None:
+    """Anybody on the agent may read that."""
+    programs = programs_with(tmp_path / "programs", program)
+
+    async def run() -> None:
+        async with new_job(shutil.which("sh")) as job:
+            job.rendezvous.expect(job.task_id(0))
+            await job.start_container(0, PATH=str(programs))
+            assert (await job.hear())[0] == "connected"
+            processes = job.processes()
+            assert [name for name in processes.values() if name.startswith(program)]
+            assert not [pid for pid in processes if TOKEN in command_line(pid)]
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    ("variables", "problem"),
+    [
+        ({"MRUNKIT_PROXY": "/nonexistent/hydra_pmi_proxy", "PATH": "/usr/bin:/bin"}, "no-proxy"),
+        ({"MRUNKIT_WORKDIR": "/nonexistent"}, "no-workdir"),
+    ],
+)
+def test_a_container_that_cannot_work_says_why(
+    new_job: NewJob, variables: dict[str, str], problem: str
+) -> None:
+    """Before MPI exists, and it ends by itself."""
+    if problem == "no-proxy" and shutil.which("hydra_pmi_proxy", path="/usr/bin:/bin"):
+        pytest.skip("this machine has a hydra_pmi_proxy in /usr/bin")
+
+    async def run() -> None:
+        async with new_job() as job:
+            job.rendezvous.expect(job.task_id(0))
+            await job.start_container(0, **variables)
+            assert await job.hear() == ("problem", job.task_id(0), problem)
+            assert await job.ends() == [69]
+
+    asyncio.run(run())
+
+
+def test_a_container_with_a_wrong_token_ends_and_is_not_heard_of(new_job: NewJob) -> None:
+    """It is refused at once."""
+
+    async def run() -> None:
+        async with new_job() as job:
+            job.rendezvous.expect(job.task_id(0))
+            await job.start_container(0, MRUNKIT_TOKEN="another")
+            assert await job.ends() == [69]
+            assert job.heard.empty()
+
+    asyncio.run(run())
+
+
+def test_containers_end_when_the_rendezvous_does(new_job: NewJob, shell: tuple[str, ...]) -> None:
+    """A client that is gone leaves nobody waiting."""
+
+    async def run() -> None:
+        async with new_job(*shell) as job:
+            for number in range(2):
+                job.rendezvous.expect(job.task_id(number))
+                await job.start_container(number)
+                await job.hear()
+            await job.rendezvous.close()
+            assert await job.ends() == [69, 69]
+            assert job.processes() == {}
+
+    asyncio.run(run())
+
+
+def test_a_waiting_container_that_gets_term_is_lost(
+    new_job: NewJob, shell: tuple[str, ...]
+) -> None:
+    """The rendezvous hears of it, and nothing of the container is left."""
+
+    async def run() -> None:
+        async with new_job(*shell) as job:
+            job.rendezvous.expect(job.task_id(0))
+            container = await job.start_container(0)
+            assert (await job.hear())[0] == "connected"
+            container.send_signal(signal.SIGTERM)
+            assert await job.hear() == ("lost", job.task_id(0))
+            assert await job.ends() == [128 + signal.SIGTERM]
+            assert job.processes() == {}
+
+    asyncio.run(run())
+
+
+def test_a_dismissed_container_ends_quietly(new_job: NewJob) -> None:
+    """It was replaced: nobody needs to hear that it is lost."""
+
+    async def run() -> None:
+        async with new_job() as job:
+            job.rendezvous.expect(job.task_id(0))
+            await job.start_container(0)
+            await job.hear()
+            job.rendezvous.dismiss(job.task_id(0))
+            assert await job.ends() == [69]
+            assert job.heard.empty()
+            assert not job.rendezvous.answer(job.task_id(0), launch())
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    ("task_id", "token", "status"),
+    [("t.0", "wrong", 403), ("t.0", "", 403), ("t.0", TOKEN + "x", 403), ("t.9", TOKEN, 404)],
+)
+def test_who_is_not_expected_is_refused(
+    new_job: NewJob, task_id: str, token: str, status: int
+) -> None:
+    """Whether the token or the task is wrong."""
+
+    async def run() -> None:
+        async with new_job() as job:
+            job.rendezvous.expect("t.0")
+            caller = await Caller.call(job.rendezvous.url, task_id, token)
+            assert await caller.answer() == (status, b"")
+            assert job.heard.empty()
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    ("garbage", "status"),
+    [
+        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", 400),
+        (b"EHLO mail\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nUpgrade: websocket\r\nConnection: upgrade\r\n\r\n", 400),
+        (b"POST / HTTP/1.1\r\nContent-Length: 99999999\r\n\r\n" + b"x" * 100000, 0),
+        (b"GET / HTTP/1.1\r\nX: " + b"x" * LONGEST_REQUEST * 4 + b"\r\n\r\n", 0),
+        (b"GET / HTTP/1.1\r\nAuthorization: Bearer \xff\xfe\r\n\r\n", 403),
+    ],
+    ids=["tls", "smtp", "upgrade", "body", "huge", "bytes"],
+)
+def test_garbage_is_shown_the_door(new_job: NewJob, garbage: bytes, status: int) -> None:
+    """And the next container is served."""
+
+    async def run() -> None:
+        async with new_job() as job:
+            stranger = await Caller.connect(job.rendezvous.url)
+            stranger.writer.write(garbage)
+            assert await stranger.answer() == (status, b"")
+
+            job.rendezvous.expect("t.0")
+            caller = await Caller.call(job.rendezvous.url, "t.0", Address="10.0.0.1")
+            assert await job.hear() == ("connected", "t.0", "10.0.0.1", "")
+            await caller.hang_up()
+
+    asyncio.run(run())
+
+
+def test_who_sends_too_slowly_is_cut_off(new_job: NewJob) -> None:
+    """A byte now and then does not extend the time."""
+
+    async def run() -> None:
+        async with new_job(request_seconds=0.5) as job:
+            slow = await Caller.connect(job.rendezvous.url)
+
+            slow.writer.write(b"GET / HTTP/1.1\r\nX: ")
+
+            async def drip() -> None:
+                while True:
+                    slow.writer.write(b"x")
+                    await asyncio.sleep(0.05)
+
+            dripping = asyncio.ensure_future(drip())
+            assert await slow.answer() == (0, b"")
+            dripping.cancel()
+
+    asyncio.run(run())
+
+
+def test_a_container_that_has_sent_its_request_may_wait_for_long(new_job: NewJob) -> None:
+    """The time for the request is not one for the gang."""
+
+    async def run() -> None:
+        async with new_job(request_seconds=0.1) as job:
+            job.rendezvous.expect("t.0")
+            caller = await Caller.call(job.rendezvous.url, "t.0")
+            await job.hear()
+            await asyncio.sleep(0.5)
+            assert job.heard.empty()
+            assert job.rendezvous.answer("t.0", launch())
+            assert await caller.answer() == (200, launch().answer())
+
+    asyncio.run(run())
+
+
+def test_many_held_connections_cost_strangers_only(new_job: NewJob) -> None:
+    """Containers that wait stay, containers that come are served, the oldest strangers go."""
+
+    async def run() -> None:
+        async with new_job(request_seconds=600.0) as job:
+            url = job.rendezvous.url
+            job.rendezvous.expect("t.0")
+            waiting = await Caller.call(url, "t.0")
+            await job.hear()
+            strangers = [await Caller.connect(url) for _ in range(MOST_STRANGERS + 50)]
+
+            job.rendezvous.expect("t.1")
+            newcomer = await Caller.call(url, "t.1")
+
+            assert (await job.hear())[:2] == ("connected", "t.1")
+            assert await strangers[0].answer() == (0, b"")
+            assert job.rendezvous.answer("t.0", launch(0))
+            assert job.rendezvous.answer("t.1", launch(1))
+            assert await waiting.answer() == (200, launch(0).answer())
+            assert await newcomer.answer() == (200, launch(1).answer())
+            for stranger in strangers[1:]:
+                await stranger.hang_up()
+
+    asyncio.run(run())
+
+
+def test_a_job_runs_while_strangers_do_their_worst(new_job: NewJob, hello: str) -> None:
+    """Garbage, held and slow connections, wrong tokens, all at once."""
+
+    async def run() -> None:
+        async with new_job() as job:
+            url = job.rendezvous.url
+            held = [await Caller.connect(url) for _ in range(50)]
+            for number, stranger in enumerate(held):
+                stranger.writer.write(b"\x00\xff" if number % 2 else b"GET / HT")
+            wrong = [await Caller.call(url, job.task_id(0), "wrong") for _ in range(20)]
+
+            await job.start_containers(4)
+            with open(os.devnull, "wb") as devnull:  # noqa: ASYNC230, PTH123
+                mpiexec = await job.start_mpi(
+                    [1, 1, 1, 1], [hello], stdout=devnull.fileno(), stderr=devnull.fileno()
+                )
+                assert await asyncio.wait_for(mpiexec.wait(), PATIENCE) == 0
+
+            assert await job.ends() == [0, 0, 0, 0]
+            assert [await caller.answer() for caller in wrong] == [(403, b"")] * 20
+            for stranger in held:
+                await stranger.hang_up()
+
+    asyncio.run(run())
+
+
+def test_a_second_call_of_the_same_task_takes_the_place_of_the_first(new_job: NewJob) -> None:
+    """Its first connection broke without a word; nobody hears that it was lost."""
+
+    async def run() -> None:
+        async with new_job() as job:
+            job.rendezvous.expect("t.0")
+            first = await Caller.call(job.rendezvous.url, "t.0", Address="10.0.0.1")
+            assert await job.hear() == ("connected", "t.0", "10.0.0.1", "")
+
+            second = await Caller.call(job.rendezvous.url, "t.0", Address="10.0.0.1")
+
+            assert await first.answer() == (0, b"")
+            assert job.heard.empty()
+            assert job.rendezvous.answer("t.0", launch())
+            assert await second.answer() == (200, launch().answer())
+            assert job.heard.empty()
+
+    asyncio.run(run())
+
+
+def test_an_answered_task_is_not_answered_again(new_job: NewJob) -> None:
+    """Who learned the token later gets nothing for it."""
+
+    async def run() -> None:
+        async with new_job() as job:
+            job.rendezvous.expect("t.0")
+            caller = await Caller.call(job.rendezvous.url, "t.0")
+            await job.hear()
+            job.rendezvous.answer("t.0", launch())
+            await caller.answer()
+
+            again = await Caller.call(job.rendezvous.url, "t.0")
+
+            assert await again.answer() == (404, b"")
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    ("told", "taken"),
+    [
+        ("10.0.9.11", "10.0.9.11"),
+        ("host-3.example.org", "host-3.example.org"),
+        ("", "127.0.0.1"),
+        ("a,b", "127.0.0.1"),
+        ("fe80::1", "127.0.0.1"),
+        ("-iface", "127.0.0.1"),
+    ],
+)
+def test_an_address_that_hydra_cannot_use_is_not_taken(
+    new_job: NewJob, told: str, taken: str
+) -> None:
+    """The one that the container calls from is taken instead."""
+
+    async def run() -> None:
+        async with new_job() as job:
+            job.rendezvous.expect("t.0")
+            caller = await Caller.call(job.rendezvous.url, "t.0", Address=told)
+            assert await job.hear() == ("connected", "t.0", taken, "")
+            await caller.hang_up()
+
+    asyncio.run(run())
+
+
+def test_a_closed_rendezvous_listens_no_more(new_job: NewJob) -> None:
+    """Nor does it keep a connection, whoever held it."""
+
+    async def run() -> None:
+        async with new_job() as job:
+            url = job.rendezvous.url
+            held = await Caller.connect(url)
+            await job.rendezvous.close()
+            assert await held.answer() == (0, b"")
+            with pytest.raises(ConnectionRefusedError):
+                await Caller.connect(url)
+
+    asyncio.run(run())
+
+
+def test_it_listens_on_its_address_only() -> None:
+    """Not on every address of this machine."""
+
+    async def run() -> None:
+        nothing: Callable[..., None] = lambda *told: None  # noqa: E731
+        async with Rendezvous(
+            address="127.0.1.9",
+            token=TOKEN,
+            on_connected=nothing,
+            on_lost=nothing,
+            on_problem=nothing,
+        ) as rendezvous:
+            port = int(rendezvous.url.rpartition(":")[2])
+            with pytest.raises(ConnectionRefusedError):
+                await asyncio.open_connection("127.0.0.1", port)
+            await (await Caller.connect(rendezvous.url)).hang_up()
+
+    asyncio.run(run())
+
+
+def test_an_address_that_is_not_this_machines_is_an_error() -> None:
+    """With the way out."""
+
+    async def run() -> None:
+        nothing: Callable[..., None] = lambda *told: None  # noqa: E731
+        async with Rendezvous(
+            address="192.0.2.1",
+            token=TOKEN,
+            on_connected=nothing,
+            on_lost=nothing,
+            on_problem=nothing,
+        ):
+            pass
+
+    with pytest.raises(RendezvousError, match=r"192\.0\.2\.1") as error:
+        asyncio.run(run())
+    assert "--advertise" in (error.value.remedy or "")
+
+
+def test_the_way_to_a_master_on_this_machine_begins_on_loopback() -> None:
+    """So nothing listens to the network for a local cluster."""
+    with socket.create_server(("127.0.0.1", 0)) as master:
+        assert route_address("127.0.0.1", master.getsockname()[1]) == "127.0.0.1"

@@ -21,7 +21,8 @@ LAYERS = (
     {"cli", "__main__"},
     {"runner", "launch", "provision", "lab", "experiment"},
     {"output", "records", "settings"},
-    {"mesos", "hydra", "containers", "local"},
+    {"containers"},
+    {"mesos", "hydra", "local"},
     {"scheduler"},
 )
 LAYERED = set().union(*LAYERS)

@@ -1,0 +1,5 @@
+"""`python -m mrunkit` is `mrunkit`."""
+
+from mrunkit.cli import main
+
+main()

@@ -1,0 +1,246 @@
+"""`mrunkit run`: its options, as the command line has them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mrunkit.scheduler.job import Distribution, Policy
+
+EXIT_STATUSES = """\b
+Exit status:
+  the program's own (as mpiexec reports it: the bitwise OR of all ranks')
+    2  the command line does not make sense
+  124  the job ran longer than --time-limit
+  125  mrunkit could not run the job, or lost a part of it
+  126  the program is there but cannot be executed
+  127  the program is not there
+  130  Ctrl-C (128+N for any other signal N)
+"""
+
+Option = typer.Option
+
+
+def run(
+    master: Annotated[
+        str,
+        typer.Argument(
+            metavar="MASTER",
+            help="HOST[:PORT], zk://HOST:PORT[,...]/PATH, or a cluster on this machine: "
+            "local, local:4x8 (4 agents with 8 cpus each).",
+        ),
+    ],
+    program: Annotated[str, typer.Argument(metavar="PROGRAM", help="The MPI program.")],
+    arguments: Annotated[
+        list[str] | None, typer.Argument(metavar="[ARGS]...", help="Its arguments.")
+    ] = None,
+    nodes: Annotated[
+        int, Option("-N", "--nodes", metavar="N", help="Different agents to run on, exactly.")
+    ] = 1,
+    procs: Annotated[
+        int | None,
+        Option("-n", "--procs", metavar="N", help="Ranks in all, spread evenly.  [default: -N's]"),
+    ] = None,
+    cores: Annotated[
+        float, Option("-c", "--cores", metavar="CPUS", help="Per rank; fractions are allowed.")
+    ] = 1.0,
+    mem: Annotated[float, Option("-m", "--mem", metavar="MB", help="Memory per rank.")] = 128.0,
+    name: Annotated[
+        str | None, Option("--name", help="Name of the job.  [default: the program's]")
+    ] = None,
+    env: Annotated[
+        list[str] | None,
+        Option("-x", "--env", metavar="NAME[=VALUE]", help="Environment of the ranks; repeatable."),
+    ] = None,
+    workdir: Annotated[
+        str | None,
+        Option("--workdir", metavar="DIR", help="Of the ranks.  [default: this directory]"),
+    ] = None,
+    wait: Annotated[
+        float | None,
+        Option(
+            "--wait",
+            metavar="SECONDS",
+            help="For resources; 0: fail unless they are free now.  [default: for ever]",
+        ),
+    ] = None,
+    start_timeout: Annotated[
+        float,
+        Option("--start-timeout", metavar="SECONDS", help="From launching tasks to MPI's start."),
+    ] = 120.0,
+    time_limit: Annotated[
+        float | None,
+        Option("--time-limit", metavar="SECONDS", help="Of MPI itself.  [default: none]"),
+    ] = None,
+    retries: Annotated[
+        int, Option("--retries", metavar="N", help="Hosts to replace that fail before MPI starts.")
+    ] = 2,
+    policy: Annotated[
+        Policy, Option("--policy", help="Which agents first: as offered, fullest, emptiest.")
+    ] = Policy.FIRST_FIT,
+    hosts: Annotated[
+        list[str] | None, Option("--hosts", metavar="HOST,...", help="Use only these.")
+    ] = None,
+    exclude: Annotated[
+        list[str] | None, Option("--exclude", metavar="HOST,...", help="Do not use these.")
+    ] = None,
+    constraint: Annotated[
+        list[str] | None,
+        Option(
+            "--constraint",
+            metavar="ATTRIBUTE:VALUE",
+            help="Use only agents with this attribute; repeatable, all must hold.",
+        ),
+    ] = None,
+    distribution: Annotated[
+        Distribution, Option("--distribution", help="Ranks to nodes: in turn, or in blocks.")
+    ] = Distribution.CYCLIC,
+    role: Annotated[str, Option("--role", help="Mesos role to get offers for.")] = "*",
+    principal: Annotated[str | None, Option("--principal", help="Who we are to Mesos.")] = None,
+    secret_file: Annotated[
+        Path | None, Option("--secret-file", metavar="FILE", help="Holds the principal's secret.")
+    ] = None,
+    advertise: Annotated[
+        str | None,
+        Option(
+            "--advertise",
+            metavar="ADDRESS",
+            help="Of this host, as agents reach it.  [default: from the route to MASTER]",
+        ),
+    ] = None,
+    mpiexec: Annotated[
+        str | None,
+        Option(
+            "--mpiexec",
+            metavar="FILE",
+            envvar="MRUNKIT_MPIEXEC",
+            help="MPICH's mpiexec.hydra; the hosts need the same version at the same path.",
+        ),
+    ] = None,
+    image: Annotated[
+        str | None,
+        Option("--image", metavar="IMAGE", help="Run in containers of this image, one per node."),
+    ] = None,
+    network: Annotated[
+        str,
+        Option("--network", metavar="NAME", help="Of the containers: host, bridge, or its name."),
+    ] = "host",
+    share: Annotated[
+        Path | None,
+        Option(
+            "--share",
+            metavar="DIR",
+            help="Directory that all hosts have, /share in the containers.  [default: /share]",
+        ),
+    ] = None,
+    is_in_image: Annotated[
+        bool, Option("--in-image", help="PROGRAM is a path in the image, not here.")
+    ] = False,
+    user: Annotated[
+        str | None, Option("--user", metavar="UID[:GID]", help="In the containers.  [default: you]")
+    ] = None,
+    volume: Annotated[
+        list[str] | None,
+        Option("--volume", metavar="HOST:CONTAINER[:ro]", help="Also mount this; repeatable."),
+    ] = None,
+    shm_size: Annotated[
+        str, Option("--shm-size", metavar="SIZE", help="Of /dev/shm, where neighbours talk.")
+    ] = "1g",
+    gpus: Annotated[
+        str | None, Option("--gpus", metavar="GPUS", help="As for docker run --gpus.")
+    ] = None,
+    docker_parameter: Annotated[
+        list[str] | None,
+        Option(
+            "--docker-parameter",
+            metavar="KEY=VALUE",
+            help="Any other option of docker run, without dashes; repeatable.",
+        ),
+    ] = None,
+    is_labelled: Annotated[
+        bool, Option("--label", help="Prefix each line of output with its rank.")
+    ] = False,
+    output_dir: Annotated[
+        Path | None,
+        Option("--output-dir", metavar="DIR", help="Write the output to one file per rank there."),
+    ] = None,
+    events: Annotated[
+        Path | None,
+        Option("--events", metavar="FILE", help="JSON lines of all that happens, with times."),
+    ] = None,
+    is_dry_run: Annotated[
+        bool,
+        Option("--dry-run", help="Print the placement that would be made now, or why none can."),
+    ] = False,
+    is_json: Annotated[
+        bool, Option("--json", help="Say the result as JSON (stderr; --dry-run: stdout).")
+    ] = False,
+    is_verbose: Annotated[bool, Option("-v", "--verbose", help="Log all that is done.")] = False,
+    is_quiet: Annotated[bool, Option("-q", "--quiet", help="Say nothing but errors.")] = False,
+) -> None:
+    """Run an MPI program as a gang: on exactly -N agents, or not at all.
+
+    Options end at MASTER; what follows PROGRAM belongs to the program.
+    """
+    from mrunkit.cli.request import RunOptions, build_request
+    from mrunkit.output import set_up_logging
+    from mrunkit.settings import read_settings
+
+    set_up_logging(is_verbose=is_verbose)
+    settings = read_settings()
+    options = RunOptions(
+        master=master,
+        program=(program, *(arguments or ())),
+        nodes=nodes,
+        procs=procs,
+        cores=cores,
+        mem=mem,
+        name=name,
+        env=tuple(env or ()),
+        workdir=workdir,
+        wait=wait,
+        start_timeout=start_timeout,
+        time_limit=time_limit,
+        retries=retries,
+        policy=policy,
+        hosts=tuple(hosts or ()),
+        exclude=tuple(exclude or ()),
+        constraints=tuple(constraint or ()),
+        distribution=distribution,
+        role=role,
+        principal=principal,
+        secret_file=secret_file,
+        advertise=advertise,
+        mpiexec=mpiexec,
+        image=image,
+        network=network,
+        share=share,
+        is_in_image=is_in_image,
+        user=user,
+        volumes=tuple(volume or ()),
+        shm_size=shm_size,
+        gpus=gpus,
+        docker_parameters=tuple(docker_parameter or ()),
+        is_labelled=is_labelled,
+        output_dir=output_dir,
+        events=events,
+        is_dry_run=is_dry_run,
+    )
+    request = build_request(options, settings)
+    cluster = None
+    if request.master is None:
+        from mrunkit.local.config import parse_local
+        from mrunkit.local.spawn import start
+
+        # Before the imports below: it starts on the other core meanwhile.
+        cluster = start(parse_local(master))
+    try:
+        from mrunkit.cli.session import run_to_exit
+
+        status = run_to_exit(request, settings, cluster, is_json=is_json, is_quiet=is_quiet)
+    finally:
+        if cluster is not None:
+            cluster.stop()
+    raise typer.Exit(status)

@@ -1,0 +1,195 @@
+"""A request becomes a run: its master, its record, its output, its exit status."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import json
+import os
+import random
+import sys
+import time
+from typing import TextIO
+
+from mrunkit.cli.request import RunRequest
+from mrunkit.errors import MrunkitError
+from mrunkit.launch import HostSite, Launch, Site
+from mrunkit.local.spawn import ClusterProcess
+from mrunkit.mesos.address import HostPort, ZooKeeper, parse_master
+from mrunkit.mesos.driver import Driver
+from mrunkit.mesos.wire import FrameworkSpec
+from mrunkit.output import Reporter, describe_error, describe_placement, reporter
+from mrunkit.records import EventLog, JobRecord, Records, to_json
+from mrunkit.runner import JobRun
+from mrunkit.scheduler.commands import Command
+from mrunkit.scheduler.events import Event
+from mrunkit.scheduler.gang import Gang, State
+from mrunkit.settings import Settings
+
+
+def run_to_exit(
+    request: RunRequest,
+    settings: Settings,
+    cluster: ClusterProcess | None,
+    *,
+    is_json: bool,
+    is_quiet: bool,
+) -> int:
+    """Run the job, and return the exit status that the process should end with.
+
+    `cluster` is the one that was started for a request without a master.
+    """
+    is_dry_run = request.spec.dry_run
+    said = reporter(
+        is_quiet=is_quiet or (is_dry_run and is_json),
+        is_json=is_json and not is_dry_run,
+        is_terminal=settings.is_terminal,
+    )
+    master = request.master
+    if master is None:
+        assert cluster is not None, "a request without a master comes with a cluster"
+        master = parse_master(cluster.address())
+    session = Session(request, settings, said)
+    gang = asyncio.run(session.run(master))
+    outcome = gang.outcome
+    assert outcome is not None, "a gang that is done has an outcome"
+    if outcome.message:
+        print(describe_error(MrunkitError(outcome.message, remedy=outcome.remedy)), file=sys.stderr)
+    if is_dry_run and gang.placement:
+        print(json.dumps(to_json(gang.placement)) if is_json else describe_placement(gang))
+    if not is_dry_run:
+        said.ended(dataclasses.asdict(session.record))
+    return outcome.exit_status
+
+
+class Session:
+    """One run of `mrunkit run` around its job: what is written down and said of it."""
+
+    def __init__(self, request: RunRequest, settings: Settings, said: Reporter) -> None:
+        self._request = request
+        self._settings = settings
+        self._said = said
+        self._records = Records(settings.state_dir)
+        self.record = JobRecord(
+            job_id=request.spec.job_id,
+            name=request.name,
+            program=request.mpi.program.words,
+            master=request.master_text,
+            nodes=request.spec.nodes,
+            procs=request.spec.procs,
+            cpus=request.spec.rank.cpus,
+            mem=request.spec.rank.mem,
+            started=time.time(),
+            pid=os.getpid(),
+            client=settings.hostname,
+        )
+        self._log = EventLog(())
+
+    async def run(self, master: HostPort | ZooKeeper) -> Gang:
+        """Run the job on a master, to its end."""
+        request, settings = self._request, self._settings
+        self._write_record()
+        self._log = EventLog(self._event_files())
+        self._said.asked(request.spec, request.name, request.master_text)
+        job = JobRun(request.spec, request.name, request.role, self._observe)
+        driver = Driver(
+            master,
+            FrameworkSpec(
+                name=f"mrunkit: {request.name}",
+                user=settings.user,
+                role=request.role,
+                principal=request.credentials.principal if request.credentials else None,
+                hostname=settings.hostname,
+            ),
+            credentials=request.credentials,
+            on_event=job.handle,
+            random=random.random,
+        )
+        launch = Launch(
+            request.mpi,
+            self._site(),
+            master=driver.current_master,
+            on_event=job.handle,
+        )
+        try:
+            gang = await job.run(driver, launch)
+        finally:
+            self._log.close()
+        self._finish(gang)
+        return gang
+
+    def _site(self) -> Site:
+        request, settings = self._request, self._settings
+        if request.containers is None:
+            return HostSite(request.mpi, environ=settings.environ)
+        from mrunkit.containers.client_identity import this_client
+        from mrunkit.containers.site import ContainerSite
+
+        client = this_client(settings.hostname)
+        return ContainerSite(request.spec, request.mpi, request.containers, client=client)
+
+    def _observe(
+        self, event: Event, before: Gang, after: Gang, wanted: tuple[Command, ...]
+    ) -> None:
+        now = time.time()
+        self._log.write(now, "event", event)
+        for command in wanted:
+            self._log.write(now, "command", command)
+        if after.state is not before.state:
+            self._log.write(now, "state", after.state)
+        self._said.changed(before, after)
+
+    def _finish(self, gang: Gang) -> None:
+        assert gang.outcome is not None, "a gang that is done has an outcome"
+        self.record = dataclasses.replace(
+            self.record,
+            ended=time.time(),
+            hosts=tuple((task.hostname, task.ranks) for task in gang.current_tasks),
+            exit_status=int(gang.outcome.exit_status),
+            message=gang.outcome.message,
+            phases=phases(gang),
+        )
+        self._write_record()
+
+    def _write_record(self) -> None:
+        """Write the record if it can be; a job is worth more than its record."""
+        if self._request.spec.dry_run:
+            return
+        try:
+            self._records.write(self.record)
+        except OSError as error:
+            self._said.note(f"no record of this job: {error}")
+
+    def _event_files(self) -> tuple[TextIO, ...]:
+        """Where events go: what the user named must work, our own record need not."""
+        files: list[TextIO] = []
+        wanted = self._request.events
+        if wanted is not None:
+            try:
+                wanted.parent.mkdir(parents=True, exist_ok=True)
+                files.append(wanted.open("w", buffering=1))
+            except OSError as error:
+                raise MrunkitError(f"cannot write --events {wanted}: {error.strerror}") from error
+        if not self._request.spec.dry_run:
+            with contextlib.suppress(OSError):
+                files.append(self._records.open_events(self.record.job_id))
+        return tuple(files)
+
+
+PHASES = {
+    State.COLLECTING: "offers",
+    State.LAUNCHING: "launch",
+    State.CONNECTING: "MPI",
+    State.RUNNING: "MPI",
+    State.DRAINING: "end",
+}
+
+
+def phases(gang: Gang) -> tuple[tuple[str, float], ...]:
+    """The phases that a gang went through, with the seconds spent in each."""
+    seconds: dict[str, float] = {}
+    for (entered, state), (left, _) in zip(gang.history, gang.history[1:], strict=False):
+        name = PHASES[state]
+        seconds[name] = seconds.get(name, 0.0) + left - entered
+    return tuple((name, round(amount, 4)) for name, amount in seconds.items())

@@ -1,0 +1,57 @@
+"""What a user asks for when a job runs in containers. Pure; cheap to import."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+JOB_LABEL = "mrunkit.job"
+"""On every container, network and volume of a job: its id."""
+ROLE_LABEL = "mrunkit.role"
+"""What a container is to its job: "task" or "mpiexec"."""
+STAGED_LABEL = "mrunkit.staged"
+"""On mpiexec's container: the directory on the client that holds the job's staged files."""
+
+STAGING_DIR = ".mrunkit"
+"""Below the share: a directory per job."""
+SHARE_IN_CONTAINER = "/share"
+
+
+class NetworkMode(Enum):
+    """The kinds of network that Mesos' docker containerizer knows."""
+
+    HOST = "HOST"
+    """The host's own: no isolation, and the addresses of the agents."""
+    BRIDGE = "BRIDGE"
+    """Docker's default bridge: containers of one host only."""
+    USER = "USER"
+    """A network with a name, such as the encrypted overlay."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContainerOptions:
+    """How a job's containers are made."""
+
+    image: str
+    network: str = "host"
+    share: str | None = SHARE_IN_CONTAINER
+    """Directory that all hosts have; mounted at /share. None: one for this job alone, which
+    does where all containers are on this machine."""
+    is_in_image: bool = False
+    """The program is already in the image."""
+    user: str
+    """UID:GID in the containers."""
+    volumes: tuple[str, ...] = ()
+    """HOST:CONTAINER[:ro|rw]"""
+    gpus: str | None = None
+    """As for `docker run --gpus`."""
+    shm_size: str = "1g"
+    """Size of /dev/shm, where the ranks of a node talk to each other."""
+    parameters: tuple[tuple[str, str], ...] = ()
+    """Options of `docker run`, without dashes, with their values."""
+
+    @property
+    def mode(self) -> NetworkMode:
+        """The kind of the network that was named."""
+        named = {"host": NetworkMode.HOST, "bridge": NetworkMode.BRIDGE}
+        return named.get(self.network, NetworkMode.USER)

@@ -1,0 +1,313 @@
+"""How the ranks of a placed gang come to life: the rendezvous, and mpiexec over the tasks.
+
+Owns the order of things, the same wherever mpiexec and the tasks run; where that is, is a
+`Site`: this host and the agents' hosts (`HostSite`), or containers (`containers/site.py`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from mrunkit.errors import ExitStatus, MrunkitError
+from mrunkit.hydra.arguments import mpiexec_arguments
+from mrunkit.hydra.attached import read_connected
+from mrunkit.hydra.installation import Mpich, find_mpiexec, inspect_mpich
+from mrunkit.hydra.lines import ProxyLaunch
+from mrunkit.hydra.mpiexec import Launcher, allow_open_files, start_mpiexec
+from mrunkit.hydra.proxy import proxy_script
+from mrunkit.hydra.rendezvous import Problem, Rendezvous, route_address
+from mrunkit.hydra.streams import Output
+from mrunkit.hydra.verdict import verdict
+from mrunkit.mesos.address import HostPort
+from mrunkit.mesos.wire import TaskCommand
+from mrunkit.scheduler.commands import LaunchTask, MpiHost
+from mrunkit.scheduler.events import (
+    Cancelled,
+    Event,
+    MpiExited,
+    ProxiesAttached,
+    ProxyComplained,
+    ProxyConnected,
+    ProxyLost,
+    TaskUpdated,
+)
+from mrunkit.scheduler.job import MpiOptions, Program
+
+FILES_PER_HOST = 3
+FILES_PER_RANK = 2
+OTHER_FILES = 128
+
+FIRST_LOOK_SECONDS = 0.02
+LONGEST_LOOK_SECONDS = 1.0
+"""The kernel tells nobody when a connection is established to another process: one looks."""
+
+
+class Site(Protocol):
+    """Where mpiexec and the tasks of a job run."""
+
+    @property
+    def program(self) -> Program:
+        """The program as the ranks see it."""
+
+    @property
+    def mpich_version(self) -> str:
+        """Of mpiexec; empty if nobody knows before it runs."""
+
+    @property
+    def proxy_path(self) -> str:
+        """hydra_pmi_proxy where the tasks should have it; empty: wherever it is in PATH."""
+
+    async def prepare(self) -> None:
+        """Find what the job needs here; raises MrunkitError before anything is asked."""
+
+    async def open(self, master: HostPort) -> str:
+        """Get ready for tasks; returns this host's address as the tasks reach it."""
+
+    def task(self, launch: LaunchTask, env: Mapping[str, str]) -> TaskCommand:
+        """What a task is to run, given the environment of proxy.sh."""
+
+    def explain(self, update: TaskUpdated) -> TaskUpdated:
+        """Say in better words how a task ended, if there are any."""
+
+    async def start_mpiexec(
+        self, arguments: Callable[[str], list[str]], *, open_files: int, output: Output
+    ) -> Launcher:
+        """Start mpiexec; `arguments` are made for the address at which proxies reach it."""
+
+    async def count_connections(self, port: int) -> int:
+        """How many proxies are connected to mpiexec's control port."""
+
+    async def close(self) -> None:
+        """Remove what was made for the job on this host."""
+
+
+class Launch:
+    """Runs the ranks of one job at a site.
+
+    `master` tells which master the job is subscribed to; `on_event` gets what happens.
+    """
+
+    def __init__(
+        self,
+        options: MpiOptions,
+        site: Site,
+        *,
+        master: Callable[[], HostPort],
+        on_event: Callable[[Event], None],
+    ) -> None:
+        self._options = options
+        self._site = site
+        self._master = master
+        self._on_event = on_event
+        self._token = secrets.token_urlsafe(32)
+        self._rendezvous: Rendezvous | None = None
+        self._mpiexec: Launcher | None = None
+        self._is_ending = False
+
+    async def prepare(self) -> None:
+        """Find what the job needs on this host; raises MrunkitError before anything is asked."""
+        output_dir = self._options.output_dir
+        if output_dir is not None:
+            try:
+                await asyncio.to_thread(Path(output_dir).mkdir, parents=True, exist_ok=True)
+            except OSError as error:
+                raise MrunkitError(
+                    f"cannot make --output-dir {output_dir}: {error.strerror}"
+                ) from error
+        await self._site.prepare()
+
+    async def expect(self, launch: LaunchTask) -> TaskCommand:
+        """Prepare for a task's call; returns what the task is to run."""
+        if self._rendezvous is None:
+            self._rendezvous = await self._open_rendezvous()
+        self._rendezvous.expect(launch.task_id)
+        return self._site.task(
+            launch,
+            {
+                "MRUNKIT_RENDEZVOUS": self._rendezvous.url,
+                "MRUNKIT_TOKEN": self._token,
+                "MRUNKIT_TASK": launch.task_id,
+                "MRUNKIT_PROXY": self._site.proxy_path,
+                "MRUNKIT_WORKDIR": self._site.program.workdir or "",
+            },
+        )
+
+    def dismiss(self, task_id: str) -> None:
+        """Expect a task no more."""
+        if self._rendezvous is not None:
+            self._rendezvous.dismiss(task_id)
+
+    def explain(self, event: Event) -> Event:
+        """Say in better words how a task ended, if there are any."""
+        return self._site.explain(event) if isinstance(event, TaskUpdated) else event
+
+    async def run(self, hosts: tuple[MpiHost, ...]) -> MpiExited:
+        """Start mpiexec, answer the tasks, and wait for its end."""
+        assert self._rendezvous is not None, "tasks have called, so there is a rendezvous"
+        self._mpiexec = mpiexec = await self._site.start_mpiexec(
+            lambda localhost: self._arguments(hosts, localhost),
+            open_files=OTHER_FILES
+            + FILES_PER_HOST * len(hosts)
+            + FILES_PER_RANK * sum(host.ranks for host in hosts),
+            output=Output(
+                is_labelled=self._options.is_labelled, on_write_failed=self._write_failed
+            ),
+        )
+        if self._is_ending:
+            await mpiexec.end(0.0)
+        launches = await mpiexec.launches()
+        for host, line in zip(hosts, launches, strict=True):
+            # One that has gone meanwhile is reported by its agent.
+            self._rendezvous.answer(host.task_id, line)
+        await self._rendezvous.close()
+        watch = asyncio.create_task(self._watch_proxies(launches))
+        try:
+            status = await mpiexec.wait()
+        finally:
+            watch.cancel()
+        judged = verdict(status, mpiexec.stderr_tail, mpiexec.stdout_tail)
+        return MpiExited(exit_status=judged.exit_status, message=judged.message)
+
+    async def end(self, grace: float) -> None:
+        """End mpiexec: TERM, then KILL after `grace` seconds."""
+        self._is_ending = True
+        if self._mpiexec is not None:
+            await self._mpiexec.end(grace)
+
+    async def close(self) -> None:
+        """Stop listening, and end mpiexec if it still runs."""
+        if self._rendezvous is not None:
+            await self._rendezvous.close()
+        await self.end(0.0)
+        await self._site.close()
+
+    def _arguments(self, hosts: Sequence[MpiHost], localhost: str) -> list[str]:
+        options = self._options
+        output_dir = options.output_dir
+        return mpiexec_arguments(
+            hosts=[host.address for host in hosts],
+            ranks_per_host=[host.ranks for host in hosts],
+            distribution=options.distribution,
+            localhost=localhost,
+            env=self._site.program.env,
+            program=self._site.program.words,
+            label=options.is_labelled,
+            output_dir=None if output_dir is None else str(Path(output_dir).absolute()),
+        )
+
+    async def _open_rendezvous(self) -> Rendezvous:
+        rendezvous = Rendezvous(
+            address=await self._site.open(self._master()),
+            token=self._token,
+            on_connected=self._connected,
+            on_lost=lambda task_id: self._on_event(ProxyLost(task_id=task_id)),
+            on_problem=lambda task_id, problem: self._complain(task_id, self._explain(problem)),
+        )
+        return await rendezvous.__aenter__()
+
+    def _connected(self, task_id: str, address: str, version: str) -> None:
+        ours = self._site.mpich_version
+        if version and ours and version != ours:
+            self._complain(
+                task_id,
+                f"has MPICH {version}, and this client {ours}; they must be the same",
+            )
+        else:
+            self._on_event(ProxyConnected(task_id=task_id, address=address))
+
+    def _complain(self, task_id: str, reason: str) -> None:
+        self._on_event(ProxyComplained(task_id=task_id, reason=reason))
+
+    def _explain(self, problem: Problem) -> str:
+        if problem is Problem.NO_PROXY:
+            return (
+                f"has no {self._site.proxy_path or 'hydra_pmi_proxy'}; "
+                f"MPICH {self._site.mpich_version} must be there at the same path"
+            )
+        if problem is Problem.NO_WORKDIR:
+            return f"has no directory {self._site.program.workdir} (--workdir)"
+        return "cannot take part, and says why in its task's stderr"
+
+    def _write_failed(self, error: OSError) -> None:
+        if error.errno == errno.EPIPE:
+            cancelled = Cancelled(exit_status=128 + 13, message="nobody reads the output any more")
+        else:
+            cancelled = Cancelled(
+                exit_status=ExitStatus.FAILED, message=f"cannot write the output: {error.strerror}"
+            )
+        self._on_event(cancelled)
+
+    async def _watch_proxies(self, launches: Sequence[ProxyLaunch]) -> None:
+        """Report how many proxies are connected to mpiexec, until all are."""
+        seconds, reported = FIRST_LOOK_SECONDS, 0
+        while reported < len(launches):
+            await asyncio.sleep(seconds)
+            seconds = min(2 * seconds, LONGEST_LOOK_SECONDS)
+            connected = await self._site.count_connections(launches[0].control_port)
+            if connected > reported:
+                reported = connected
+                self._on_event(ProxiesAttached(count=connected))
+
+
+class HostSite:
+    """mpiexec on this host, tasks as processes of the agents' hosts."""
+
+    def __init__(self, options: MpiOptions, *, environ: Mapping[str, str]) -> None:
+        self._options = options
+        self._environ = environ
+        self._mpich: Mpich
+        self._address = ""
+
+    @property
+    def program(self) -> Program:
+        """The program as it was given: its path must be the same everywhere."""
+        return self._options.program
+
+    @property
+    def mpich_version(self) -> str:
+        """Of the mpiexec that was found."""
+        return self._mpich.version
+
+    @property
+    def proxy_path(self) -> str:
+        """Where this host has it: MPICH must be at one path everywhere."""
+        return str(self._mpich.proxy)
+
+    async def prepare(self) -> None:
+        """Find mpiexec."""
+        mpiexec = find_mpiexec(self._options.mpiexec)
+        self._mpich = await inspect_mpich(mpiexec, dict(self._environ))
+
+    async def open(self, master: HostPort) -> str:
+        """The address of the route to the master, unless another was given."""
+        self._address = self._options.advertise or route_address(master.host, master.port)
+        return self._address
+
+    def task(self, launch: LaunchTask, env: Mapping[str, str]) -> TaskCommand:
+        """The script, on the address under which the agent registered."""
+        return TaskCommand(shell=proxy_script(), env={**env, "MRUNKIT_ADDRESS": launch.address})
+
+    def explain(self, update: TaskUpdated) -> TaskUpdated:
+        """Mesos' own words are good enough."""
+        return update
+
+    async def start_mpiexec(
+        self, arguments: Callable[[str], list[str]], *, open_files: int, output: Output
+    ) -> Launcher:
+        """As a subprocess."""
+        allow_open_files(open_files)
+        return await start_mpiexec(
+            self._mpich.mpiexec, arguments(self._address), environ=self._environ, output=output
+        )
+
+    async def count_connections(self, port: int) -> int:
+        """From the kernel's own list."""
+        return len(read_connected(port))
+
+    async def close(self) -> None:
+        """Nothing was made."""

@@ -1,0 +1,153 @@
+"""What stays of a job when it has ended: one directory of JSON files each.
+
+Owns every file name in the state directory. Decides nothing; writes what it is given.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Any, TextIO
+
+from mrunkit.errors import MrunkitError
+
+RECORD = "job.json"
+EVENTS = "events.jsonl"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobRecord:
+    """One job as `mrunkit jobs` shows it; times are seconds since the epoch."""
+
+    job_id: str
+    name: str
+    program: tuple[str, ...]
+    master: str
+    nodes: int
+    procs: int
+    cpus: float
+    """Per rank."""
+    mem: float
+    """MB per rank."""
+    started: float
+    ended: float | None = None
+    pid: int
+    """Of the client that runs it."""
+    client: str
+    """Host of the client."""
+    hosts: tuple[tuple[str, int], ...] = ()
+    """Host names with their ranks."""
+    exit_status: int | None = None
+    message: str = ""
+    phases: tuple[tuple[str, float], ...] = ()
+    """Names of the phases with their seconds."""
+
+    def state(self, *, hostname: str) -> str:
+        """Where the job is: running, done, failed, or lost with its client."""
+        if self.exit_status is not None:
+            return "done" if self.exit_status == 0 else "failed"
+        if self.client == hostname and not Path(f"/proc/{self.pid}").exists():
+            return "lost"
+        return "running"
+
+
+class Records:
+    """The state directory of one user."""
+
+    def __init__(self, state_dir: Path) -> None:
+        self.jobs_dir = state_dir / "jobs"
+
+    def write(self, record: JobRecord) -> None:
+        """Write a job's record, all or nothing; raises OSError."""
+        directory = self.jobs_dir / record.job_id
+        directory.mkdir(parents=True, exist_ok=True)
+        unfinished = directory / f"{RECORD}.new"
+        unfinished.write_text(json.dumps(dataclasses.asdict(record)) + "\n")
+        unfinished.replace(directory / RECORD)
+
+    def open_events(self, job_id: str) -> TextIO:
+        """The file for a job's events, line-buffered; raises OSError."""
+        directory = self.jobs_dir / job_id
+        directory.mkdir(parents=True, exist_ok=True)
+        return (directory / EVENTS).open("w", buffering=1)
+
+    def read(self, job_id: str) -> JobRecord:
+        """One job's record; raises MrunkitError if there is none."""
+        path = self.jobs_dir / job_id / RECORD
+        try:
+            return _parse(json.loads(path.read_text()))
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            raise MrunkitError(
+                f"there is no job {job_id!r}", remedy="mrunkit jobs lists those there are"
+            ) from error
+
+    def read_events(self, job_id: str) -> list[dict[str, Any]]:
+        """A job's events, as far as they were written."""
+        try:
+            lines = (self.jobs_dir / job_id / EVENTS).read_text().splitlines()
+        except OSError:
+            return []
+        return list(_parsed_lines(lines))
+
+    def all(self) -> list[JobRecord]:
+        """All readable records, the newest last."""
+        records = []
+        for path in sorted(self.jobs_dir.glob(f"*/{RECORD}")):
+            with contextlib.suppress(MrunkitError):
+                records.append(self.read(path.parent.name))
+        return sorted(records, key=lambda record: record.started)
+
+
+def _parsed_lines(lines: list[str]) -> Iterator[dict[str, Any]]:
+    for line in lines:
+        with contextlib.suppress(ValueError):  # the last one of a killed client
+            yield json.loads(line)
+
+
+def _parse(raw: dict[str, Any]) -> JobRecord:
+    raw = dict(raw)
+    for key in ("hosts", "phases"):
+        raw[key] = tuple((name, amount) for name, amount in raw.get(key, ()))
+    raw["program"] = tuple(raw["program"])
+    return JobRecord(**raw)
+
+
+class EventLog:
+    """JSON lines of all that happens to a job, to any number of files."""
+
+    def __init__(self, files: tuple[TextIO, ...]) -> None:
+        self._files = files
+
+    def write(self, time: float, kind: str, value: Any) -> None:
+        """One line: the time (seconds since the epoch), what it is, and its fields."""
+        entry: dict[str, Any] = {"time": round(time, 6), "kind": kind}
+        entry["type"] = type(value).__name__
+        entry |= to_json(value) if dataclasses.is_dataclass(value) else {"value": to_json(value)}
+        line = json.dumps(entry) + os.linesep
+        for file in self._files:
+            file.write(line)
+
+    def close(self) -> None:
+        """Close all files."""
+        for file in self._files:
+            file.close()
+
+
+def to_json(value: Any) -> Any:
+    """A value of the scheduler as JSON."""
+    if dataclasses.is_dataclass(value):
+        return {f.name: to_json(getattr(value, f.name)) for f in dataclasses.fields(value)}
+    if isinstance(value, Enum):
+        return value.value
+    if isinstance(value, tuple | list | frozenset | set):
+        items = sorted(value) if isinstance(value, frozenset | set) else value
+        return [to_json(item) for item in items]
+    if isinstance(value, dict):
+        return {str(key): to_json(item) for key, item in value.items()}
+    return value

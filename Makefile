@@ -55,6 +55,8 @@ lint: $(INSTALLED) ## style, format and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/hadolint images/*/Dockerfile
+	$(BIN)/shellcheck images/*.sh images/*/*.sh mrunkit/hydra/proxy.sh .ci/docker-engine .ci/run
 
 # Both files name versions and hashes, never where they come from.
 LOCK := build/lock/bin/uv pip compile --upgrade --universal --python-version 3.11 \

@@ -34,6 +34,7 @@ def local(
 ) -> None:
     """Serve a Mesos cluster on this machine until Ctrl-C; jobs and agents end with it."""
     import asyncio
+    import os
 
     from mrunkit.errors import MrunkitError
     from mrunkit.local.cluster import LocalCluster
@@ -56,7 +57,7 @@ def local(
         asyncio.run(serve(config, announce))
     except OSError as error:
         raise MrunkitError(
-            f"cannot serve at 127.0.0.1:{port}: {error.strerror}",
+            f"cannot serve at 127.0.0.1:{port}: {os.strerror(error.errno or 0)}",
             remedy="give another --port, or --port 0 for a free one",
         ) from error
 

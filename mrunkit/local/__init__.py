@@ -1,10 +1,11 @@
 """A Mesos cluster inside one process: the embedded default, the demo and the test bed.
 
 A master that speaks Mesos' v1 scheduler API over HTTP on a loopback port, and agents that run
-tasks as processes of this machine, each agent with a host name, a loopback address (127.0.1.N)
-and resources of its own. A framework that runs on it runs on a real Mesos. It refuses to be one:
-it schedules nothing across machines, keeps nothing beyond its own life, authenticates nobody and
-is reached from this machine only. Cpus and memory are counted, not enforced.
+tasks as processes or Docker containers of this machine, each agent with a host name, a loopback
+address (127.0.1.N) and resources of its own. A framework that runs on it runs on a real Mesos. It
+refuses to be one: it schedules nothing across machines, keeps nothing beyond its own life,
+authenticates nobody and is reached from this machine only. Cpus and memory are counted; only
+containers are held to them.
 
 The way of a call:
 
@@ -15,6 +16,7 @@ The way of a call:
     cluster    carries the effects out; the clock        faults      what tests let go wrong
     agent      life of tasks; updates until acknowledged
     processes  commands as process groups that leave nothing (interface: executor)
+    docker_tasks -> docker_options (pure), docker_engine   containers that leave nothing
 
 `spawn` starts it as a child process and imports no server; `serving` runs it in the foreground.
 
@@ -26,11 +28,19 @@ Where it differs from a real master (Apache Mesos 1.11.0), as far as is known:
   executor to be fetched and registered: RUNNING comes after milliseconds instead of 0.1 s.
 - Unreserved resources only: RESERVE, UNRESERVE, CREATE, DESTROY and the like are passed over
   without an answer. No inverse offers, maintenance, draining or operation feedback.
-- Command tasks only (Docker with an executor for it). A task with an executor of its own is
-  answered with TASK_ERROR, a task group too. `uris` make a task fail, since nothing is fetched.
+- Command tasks and Docker tasks only. A task with an executor of its own is answered with
+  TASK_ERROR, a task group too. `uris` make a command fail, since nothing is fetched.
   Health checks, checks, `max_completion_time` and resource limits are ignored.
 - A command that exits with 128 + N is reported as ended by signal N where tasks have namespaces,
   because a shell stands between: `exit 137` says "Command terminated with signal Killed".
+- A container is removed as soon as it has ended, not after 6 hours. If it cannot be started, the
+  task fails at once instead of after 5 s, and the message tells the engine's reason after Mesos'
+  words. Of the options of `docker run`, those in `docker_options` are possible; another one fails
+  the task by its name. Volume drivers and a container's own `uris` are not.
+- Containers of a cluster that is killed (-9) go on until they end by themselves; those that do not
+  are removed by the next cluster on this machine that has a Docker task. Until then they are found
+  by the label `mrunkit.local`, which holds HOST/PID/START of the cluster's process.
+- All containers on the host's network have that network, not their agent's address alone.
 - SHUTDOWN ends a command task as KILL does; MESSAGE and REQUEST are accepted and go nowhere.
 - Sandboxes are folders side by side in one temporary directory and vanish with the cluster; the
   agents themselves listen nowhere, so there are no pages and no files to browse on port 5051.

@@ -15,7 +15,7 @@ from enum import Enum, auto
 from pathlib import Path
 
 from mrunkit.local.config import LocalConfig
-from mrunkit.local.executor import Ended, Executor, Launch, LaunchError, Running
+from mrunkit.local.executor import Ended, Executor, Launch, LaunchError, Running, Started
 from mrunkit.local.messages import ForwardUpdate, KillTask, LaunchTask
 from mrunkit.local.status import Status, TaskState, fresh_uuid
 from mrunkit.local.updates import TaskKey, UpdateStreams
@@ -186,7 +186,7 @@ class Agent:
         launch = task.launch
         key = (launch.framework_id, launch.task.id)
         try:
-            if not await self._may_start(task):
+            if not await self._prepared(task):
                 self._update(
                     task,
                     TaskState.KILLED,
@@ -194,16 +194,15 @@ class Agent:
                     reason="REASON_TASK_KILLED_DURING_LAUNCH",
                 )
                 return
-            launch.sandbox.mkdir()
-            if self.start_fault.failure is not None:
-                raise LaunchError(self.start_fault.failure)
             task.running = await self._executor(launch).start(launch)
             self._update(task, TaskState.STARTING)
-            self._update(task, TaskState.RUNNING)
             if task.doomed:
                 task.running.destroy()
             elif task.killed.is_set():
                 self._end(task, None)
+            started = await task.running.started()
+            if started is not None:
+                self._update(task, TaskState.RUNNING, started=started)
             ended = await task.running.wait()
             self._report_end(task, ended)
         except LaunchError as failure:
@@ -214,14 +213,28 @@ class Agent:
         finally:
             del self._tasks[key]
 
-    async def _may_start(self, task: _Task) -> bool:
-        """Wait out an injected delay; False if the task was killed meanwhile."""
+    async def _prepared(self, task: _Task) -> bool:
+        """Wait until a task can be started; False if it was killed meanwhile."""
+        preparing = asyncio.create_task(self._prepare(task.launch))
+        killing = asyncio.create_task(task.killed.wait())
+        await asyncio.wait({preparing, killing}, return_when=asyncio.FIRST_COMPLETED)
+        if not task.killed.is_set():
+            killing.cancel()
+            await preparing
+            return True
+        preparing.cancel()
+        await asyncio.wait({preparing})
+        if not preparing.cancelled():
+            preparing.exception()  # was seen, and is of no interest any more
+        return False
+
+    async def _prepare(self, launch: Launch) -> None:
         if self.start_fault.delay:
-            try:
-                await asyncio.wait_for(task.killed.wait(), self.start_fault.delay)
-            except TimeoutError:
-                return True
-        return not task.killed.is_set()
+            await asyncio.sleep(self.start_fault.delay)
+        launch.sandbox.mkdir()
+        if self.start_fault.failure is not None:
+            raise LaunchError(self.start_fault.failure)
+        await self._executor(launch).prepare(launch)
 
     def _executor(self, launch: Launch) -> Executor:
         kind = TaskKind.DOCKER if launch.task.is_docker else TaskKind.COMMAND
@@ -263,6 +276,7 @@ class Agent:
         message: str | None = None,
         *,
         reason: str | None = None,
+        started: Started | None = None,
     ) -> None:
         if task.silent:
             return
@@ -279,7 +293,8 @@ class Agent:
             agent_id=self.host.agent_id,
             executor_id=launch.task.id,
             uuid=fresh_uuid(),
-            container_status=self._container_status(task) if reason is None else None,
+            container_status=self._container_status(task, started) if reason is None else None,
+            data=started.data if started is not None else b"",
         )
         key = (launch.framework_id, launch.task.id)
         first = self._updates.add(key, status, now)
@@ -287,8 +302,9 @@ class Agent:
             self._forward(key, first)
         self._plan_resend()
 
-    def _container_status(self, task: _Task) -> Json:
-        ip = (task.running.ip if task.running is not None else None) or self.host.ip
+    def _container_status(self, task: _Task, started: Started | None) -> Json:
+        # As measured: only RUNNING tells a container's own address.
+        ip = (started.ip if started is not None else None) or self.host.ip
         addresses = [{"protocol": "IPv4", "ip_address": ip}]
         status: Json = {
             "container_id": {"value": task.launch.container_id},

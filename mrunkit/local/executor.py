@@ -1,6 +1,6 @@
 """What an agent needs to run tasks of one kind.
 
-Owns the interface only; `processes` implements it for commands.
+Owns the interface only; `processes` implements it for commands, `docker_tasks` for containers.
 """
 
 from __future__ import annotations
@@ -29,6 +29,16 @@ class Launch:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Started:
+    """What there is to tell of a task when it runs."""
+
+    ip: str | None = None
+    """Its own address, if it is not the agent's."""
+    data: bytes = b""
+    """For the framework."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Ended:
     """How a task ended by itself, in its executor's words."""
 
@@ -53,21 +63,20 @@ class LaunchError(Exception):
 
 
 class Running(Protocol):
-    """A task that was started."""
+    """A task whose start is under way, or that runs."""
 
     @property
     def pid(self) -> int | None:
         """The process that stands for the task on this machine, if one does."""
-
-    @property
-    def ip(self) -> str | None:
-        """The task's own address, if it is not the agent's."""
 
     def terminate(self, grace: float) -> None:
         """Ask the task to end, and end it if it has not within so many seconds."""
 
     def destroy(self) -> None:
         """End the task and everything it started, now."""
+
+    async def started(self) -> Started | None:
+        """Wait until the task runs; None if it ended before."""
 
     async def wait(self) -> Ended:
         """How the task ended; nothing of it is left by then."""
@@ -76,5 +85,11 @@ class Running(Protocol):
 class Executor(Protocol):
     """Starts tasks of one kind."""
 
+    async def prepare(self, launch: Launch) -> None:
+        """Get what the task needs, however long that takes; raises LaunchError.
+
+        It is cancelled if the task is killed meanwhile.
+        """
+
     async def start(self, launch: Launch) -> Running:
-        """Start a task; raises LaunchError."""
+        """Begin to start a task; raises LaunchError."""

@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 from mrunkit.local.cluster import LocalCluster
 from mrunkit.local.config import LocalConfig
+from mrunkit.local.docker_tasks import DockerExecutor
 
 
 async def serve(
@@ -28,8 +29,10 @@ async def serve(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, over.set)
-    async with LocalCluster(config) as cluster:
+    async with DockerExecutor() as docker, LocalCluster(config, docker=docker) as cluster:
         announce(cluster)
+        if config.expects_docker:
+            docker.connect()
         if lifeline is not None:
             _watch(loop, lifeline, over)
         await over.wait()

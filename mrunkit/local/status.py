@@ -73,6 +73,8 @@ class Status:
     executor_id: str | None = None
     uuid: str | None = None
     container_status: Json | None = None
+    data: bytes = b""
+    """Only sent to the framework; a master does not remember it."""
     unreachable_time: float | None = None
 
     def json(self) -> Json:
@@ -83,6 +85,8 @@ class Status:
         status["source"] = self.source
         if self.reason is not None:
             status["reason"] = self.reason
+        if self.data:
+            status["data"] = base64.b64encode(self.data).decode()
         if self.agent_id is not None:
             status["agent_id"] = {"value": self.agent_id}
         if self.executor_id is not None:
@@ -106,6 +110,7 @@ class Status:
             message="Reconciliation: Latest task state",
             executor_id=None,
             uuid=None,
+            data=b"",
         )
 
 

@@ -125,7 +125,7 @@ class Tasking:
             # when it sends something, so an end that nobody waits for frees nothing.
             task.state = report.latest.state
             if not task.statuses or task.statuses[-1].uuid != status.uuid:
-                task.statuses.append(status)
+                task.statuses.append(replace(status, data=b""))
         self._outbox.send_update(framework, status)
 
     def reconcile(self, framework: Framework, body: Json, now: float) -> None:

@@ -1,0 +1,80 @@
+"""A tiny image to run, and a look at what containers there are.
+
+Needs a Docker engine, and busybox on this machine; nothing is pulled.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import docker
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "local"))
+
+IMAGE = "mrunkit/busybox:test"
+APPLETS = ("sh", "sleep", "echo", "cat", "hostname", "env", "touch", "true", "tail")
+
+
+@pytest.fixture(scope="session")
+def engine() -> Iterator[docker.APIClient]:
+    """The engine, if there is one."""
+    try:
+        client = docker.APIClient()
+    except docker.errors.DockerException as error:
+        pytest.skip(f"no Docker engine: {error}")
+    yield client
+    client.close()
+
+
+@pytest.fixture(scope="session")
+def image(engine: docker.APIClient) -> str:
+    """An image of busybox alone."""
+    busybox = shutil.which("busybox")
+    if busybox is None:
+        pytest.skip("no busybox on this machine")
+    engine.import_image_from_data(
+        _tree(Path(busybox)), repository=IMAGE.partition(":")[0], tag="test"
+    )
+    return IMAGE
+
+
+@pytest.fixture
+def containers(engine: docker.APIClient) -> Callable[[], set[str]]:
+    """The ids of all containers of embedded clusters, running or not, now."""
+
+    def find() -> set[str]:
+        found = engine.containers(all=True, filters={"label": "mrunkit.local"})
+        return {container["Id"] for container in found}
+
+    return find
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_left(containers: Callable[[], set[str]]) -> Iterator[None]:
+    """Each test must end without containers of embedded clusters that were not there before."""
+    before = containers()
+    yield
+    assert containers() - before == set()
+
+
+def _tree(busybox: Path) -> bytes:
+    """A root file system, as a tar archive: busybox, its libraries, the names it answers to."""
+    listed = subprocess.run(["ldd", busybox], check=False, capture_output=True, text=True)
+    libraries = [Path(found) for found in re.findall(r"(/\S+) \(0x", listed.stdout)]
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w") as tar:
+        for path in (busybox, *libraries):
+            tar.add(path.resolve(), "bin/busybox" if path == busybox else str(path))
+        for name in APPLETS:
+            link = tarfile.TarInfo(f"bin/{name}")
+            link.type, link.linkname = tarfile.SYMTYPE, "busybox"
+            tar.addfile(link)
+    return archive.getvalue()

@@ -15,11 +15,12 @@ def main() -> None:
     _open_closed_streams()
     from mrunkit.cli.app import app
     from mrunkit.errors import ExitStatus, MrunkitError
-    from mrunkit.output import describe_error
 
     try:
         app()
     except MrunkitError as error:
+        from mrunkit.output import describe_error
+
         print(describe_error(error), file=sys.stderr)
         sys.exit(error.exit_status)
     except KeyboardInterrupt:

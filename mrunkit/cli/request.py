@@ -323,6 +323,7 @@ def _containers(options: RunOptions, settings: Settings) -> ContainerOptions | N
         image=options.image,
         network=options.network,
         share=share,
+        is_all_here=is_local(options.master),
         is_in_image=options.is_in_image,
         user=user,
         volumes=options.volumes,

@@ -231,11 +231,13 @@ def run(
     request = build_request(options, settings)
     cluster = None
     if request.master is None:
+        from dataclasses import replace
+
         from mrunkit.local.config import parse_local
         from mrunkit.local.spawn import start
 
         # Before the imports below: it starts on the other core meanwhile.
-        cluster = start(parse_local(master))
+        cluster = start(replace(parse_local(master), expects_docker=image is not None))
     try:
         from mrunkit.cli.session import run_to_exit
 

@@ -37,6 +37,8 @@ class ContainerOptions:
     share: str | None = SHARE_IN_CONTAINER
     """Directory that all hosts have; mounted at /share. None: one for this job alone, which
     does where all containers are on this machine."""
+    is_all_here: bool = False
+    """All of the job's containers are on this machine: its cluster is `local`."""
     is_in_image: bool = False
     """The program is already in the image."""
     user: str

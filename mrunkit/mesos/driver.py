@@ -24,6 +24,7 @@ from mrunkit.errors import MrunkitError
 from mrunkit.mesos.address import HostPort, MasterUnreachableError, ZooKeeper, find_leader
 from mrunkit.mesos.operator import (
     Credentials,
+    MasterNotReadyError,
     MasterRefusedError,
     Operator,
     redirect_target,
@@ -310,7 +311,8 @@ class Driver:
     def _if_final(self, error: MrunkitError) -> MrunkitError | None:
         """The error if it should end the job: when it is the first, or a refusal."""
         is_first = self.operator is None and not isinstance(self._master, ZooKeeper)
-        return error if is_first or isinstance(error, MasterRefusedError) else None
+        is_sure = is_first and not isinstance(error, MasterNotReadyError)
+        return error if is_sure or isinstance(error, MasterRefusedError) else None
 
     async def _back_off(self, failures: int) -> None:
         seconds = min(LONGEST_BACKOFF_SECONDS, 0.5 * 2.0**failures) * (0.5 + self._random())

@@ -21,6 +21,10 @@ from mrunkit.scheduler.offers import Agent
 TIMEOUT_SECONDS = 5.0
 
 
+class MasterNotReadyError(MasterUnreachableError):
+    """A master answers that it is still recovering, as it does after its start."""
+
+
 class MasterRefusedError(MrunkitError):
     """A master answers, and will not have us."""
 
@@ -79,7 +83,7 @@ class Operator:
         if response.status in (http.client.UNAUTHORIZED, http.client.FORBIDDEN):
             raise refusal(self.master, response.status)
         if response.status == http.client.SERVICE_UNAVAILABLE:
-            raise MasterUnreachableError(f"the master at {self.master} is not ready yet")
+            raise MasterNotReadyError(f"the master at {self.master} is not ready yet")
         try:
             answer = json.loads(body)
         except ValueError as error:

@@ -409,7 +409,10 @@ def _explain_outcome(turn: Turn, task: Task, event: TaskUpdated) -> None:
     if event.remedy is not None:
         explained = replace(outcome, message=message, remedy=event.remedy)
         turn.update(outcome=explained)
-    elif not outcome.message and _is_lost(event):
+        return
+    # What mpiexec says of its own failure names no host; until KILL none of this is our doing.
+    is_vague = outcome.exit_status == ExitStatus.FAILED and Deadline.KILL in turn.gang.deadlines
+    if _is_lost(event) and (is_vague or not outcome.message):
         turn.update(outcome=Outcome(exit_status=ExitStatus.FAILED, message=message))
 
 

@@ -103,22 +103,6 @@ def test_hosts_that_hydra_would_split_are_refused(hosts: list[str]) -> None:
         )
 
 
-def test_nodes_of_one_address_are_told_apart() -> None:
-    """As many launch lines come as there are nodes, and no rank uses the made-up names."""
-    arguments = mpiexec_arguments(
-        hosts=["a", "a", "b"],
-        ranks_per_host=[1, 1, 1],
-        distribution=Distribution.CYCLIC,
-        localhost="127.0.0.1",
-        env={},
-        program=["true"],
-    )
-
-    hosts = arguments[arguments.index("-hosts") + 1].split(",")
-    assert len(set(hosts)) == 3
-    assert "-disable-hostname-propagation" in arguments
-
-
 @given(program=st.lists(st.text(st.characters(exclude_characters="\0", codec="utf-8")), min_size=1))
 def test_no_argument_begins_a_second_program(program: list[str]) -> None:
     """A colon is the program's own, and no word gets lost or changes."""

@@ -1,0 +1,85 @@
+"""`mrunkit gc`: removing what a crash of the machine left of jobs in containers."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mrunkit.containers.options import SHARE_IN_CONTAINER
+
+if TYPE_CHECKING:
+    import docker
+
+    from mrunkit.containers.gc import Belonging
+
+
+def gc(
+    is_dry_run: Annotated[bool, typer.Option("--dry-run", help="Only list them.")] = False,
+    shares: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--share",
+            metavar="DIR",
+            help=f"Look for staged files there too; repeatable.  [default: {SHARE_IN_CONTAINER}]",
+        ),
+    ] = None,
+    is_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
+) -> None:
+    """Remove containers, networks, volumes and staged files of jobs that are over.
+
+    A job cleans up after itself, also if it is killed; this is for what a crash of the
+    machine or of Docker left. Nothing of a job that may still run is touched.
+    """
+    import time
+
+    from mrunkit.containers.engine import connect
+    from mrunkit.containers.gc import find_belongings, is_leftover
+    from mrunkit.errors import ExitStatus
+    from mrunkit.settings import read_settings
+
+    hostname = read_settings().hostname
+    engine = connect()
+    found = find_belongings(engine, shares or [Path(SHARE_IN_CONTAINER)], now=time.time())
+    entries = [
+        {
+            "kind": belonging.kind.value,
+            "name": belonging.name,
+            "job": belonging.job_id,
+            "error": None if is_dry_run else _remove(engine, belonging),
+        }
+        for belonging in found
+        if is_leftover(belonging, hostname=hostname)
+    ]
+    if is_json:
+        print(json.dumps(entries))
+    else:
+        print(_table(entries, is_dry_run=is_dry_run))
+    if any(entry["error"] for entry in entries):
+        raise typer.Exit(ExitStatus.FAILED)
+
+
+def _remove(engine: docker.DockerClient, belonging: Belonging) -> str | None:
+    """Why it could not be removed, if it could not."""
+    from mrunkit.containers.gc import RemovalError, remove
+
+    try:
+        remove(engine, belonging)
+    except RemovalError as error:
+        return str(error)
+    return None
+
+
+def _table(entries: list[dict[str, Any]], *, is_dry_run: bool) -> str:
+    from mrunkit.output import aligned
+
+    if not entries:
+        return "nothing is left of any job"
+    done = "would be removed" if is_dry_run else "removed"
+    rows: list[tuple[str, ...]] = [("KIND", "NAME", "JOB", "STATE")]
+    rows += [
+        (entry["kind"], entry["name"], entry["job"], entry["error"] or done) for entry in entries
+    ]
+    return "\n".join(aligned(rows))

@@ -1,0 +1,151 @@
+"""Compiling a program with the mpicc of the image that will run it.
+
+The compiler sees the current directory and the sources' at their own paths, so its
+messages name files as the user knows them, and works as the user, so all files are theirs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mrunkit.containers.client_identity import CLIENT_LABEL, ClientIdentity
+from mrunkit.containers.engine import EngineError, explained
+from mrunkit.containers.options import JOB_LABEL, ROLE_LABEL
+from mrunkit.errors import UsageError
+
+if TYPE_CHECKING:
+    import docker
+
+_OF_THE_IMAGE = frozenset(
+    Path("/", name)
+    for name in (
+        *("", "bin", "dev", "etc", "lib", "lib64", "proc", "sbin", "sys"),
+        *("usr", "usr/bin", "usr/include", "usr/lib", "usr/libexec", "usr/local"),
+        *("usr/local/bin", "usr/local/include", "usr/local/lib"),
+    )
+)
+"""Directories that the compiler needs as the image has them."""
+_SOURCES = frozenset({".c", ".cc", ".cpp", ".cxx", ".f", ".f90", ".o", ".s", ".S"})
+_STOPS_EARLY = frozenset({"-c", "-E", "-S", "-M", "-MM", "-fsyntax-only"})
+"""Flags with which mpicc names its output itself, or has none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompileRequest:
+    """What mpicc is run with."""
+
+    image: str
+    words: tuple[str, ...]
+    workdir: Path
+    mounts: tuple[Path, ...]
+    user: str
+    """UID:GID"""
+
+
+def compile_request(
+    words: Sequence[str], *, output: str | None, image: str, workdir: Path, user: str
+) -> CompileRequest:
+    """Decide on arguments and mounts; raises UsageError for sources that are not there.
+
+    `words` are sources and flags, in mpicc's own order.
+    """
+    sources = [word for word in words if Path(word).suffix in _SOURCES and word[0] != "-"]
+    if output is None and sources and not _STOPS_EARLY.intersection(words):
+        output = Path(sources[0]).stem
+    problems = [
+        f"there is no file {source}" for source in sources if not (workdir / source).is_file()
+    ]
+    if not sources:
+        problems.append("there is nothing to compile: name a file.c")
+    if output is not None and not (workdir / output).parent.is_dir():
+        problems.append(f"-o {output}: there is no such directory")
+    if problems:
+        raise UsageError("\n".join(problems))
+    return CompileRequest(
+        image=image,
+        words=(*words, *(("-o", output) if output is not None else ())),
+        workdir=workdir,
+        mounts=_mounts(workdir, [*sources, *([output] if output is not None else [])]),
+        user=user,
+    )
+
+
+def _mounts(workdir: Path, files: Sequence[str]) -> tuple[Path, ...]:
+    """Where the files are, as they are named and behind links; raises UsageError."""
+    named = [Path(os.path.normpath(workdir / file)).parent for file in files]
+    linked = [(workdir / file).resolve().parent for file in files]
+    mounts = _outermost([workdir, *named, *linked])
+    for mount in mounts:
+        if mount in _OF_THE_IMAGE:
+            raise UsageError(
+                f"cannot compile in {mount}, where the image has its own files",
+                remedy="copy the source to a directory of its own",
+            )
+    return mounts
+
+
+def _outermost(directories: Sequence[Path]) -> tuple[Path, ...]:
+    """Without those that are in another."""
+    found = dict.fromkeys(directories)
+    return tuple(
+        path
+        for path in found
+        if not any(path != other and path.is_relative_to(other) for other in found)
+    )
+
+
+def compile_in_image(
+    engine: docker.DockerClient,
+    request: CompileRequest,
+    *,
+    client: ClientIdentity,
+    show: Callable[[bytes | None, bytes | None], None],
+) -> int:
+    """Run mpicc; `show` gets its stdout and stderr as they come. Returns its status."""
+    import docker.errors
+
+    api = engine.api
+    with explained(image=request.image, network=""):
+        made = api.create_container(
+            image=request.image,
+            entrypoint=["mpicc"],
+            command=list(request.words),
+            user=request.user,
+            working_dir=str(request.workdir),
+            environment={"HOME": "/tmp"},
+            labels={
+                JOB_LABEL: "compile",
+                ROLE_LABEL: "compile",
+                CLIENT_LABEL: str(client),
+            },
+            host_config=api.create_host_config(
+                binds=[f"{path}:{path}" for path in request.mounts],
+                network_mode="none",
+                security_opt=["no-new-privileges"],
+            ),
+        )
+        try:
+            output: Any = api.attach(made["Id"], stream=True, demux=True)
+            api.start(made["Id"])
+            for stdout, stderr in output:
+                show(stdout, stderr)
+            # The SDK leaves the connection open; its own close() does half of it.
+            output._response.close()
+            status: int = api.wait(made["Id"])["StatusCode"]
+        except docker.errors.APIError as error:
+            if "executable file not found" not in str(error):
+                raise
+            raise EngineError(
+                f"image {request.image} has no compilers: there is no mpicc in it",
+                remedy="take the same image with compilers, which is the one without "
+                '"runtime" in its name, or make it: mrunkit image build debian --target compilers',
+            ) from error
+        finally:
+            with contextlib.suppress(docker.errors.NotFound):
+                api.remove_container(made["Id"], force=True, v=True)
+    return status

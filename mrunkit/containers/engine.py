@@ -1,0 +1,54 @@
+"""The Docker engine of this machine, through the docker SDK; failures in words that help."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from mrunkit.containers.explain import explain_failure
+from mrunkit.errors import MrunkitError
+
+if TYPE_CHECKING:
+    import docker
+
+
+class EngineError(MrunkitError):
+    """Docker cannot do what was asked."""
+
+
+def connect() -> docker.DockerClient:
+    """Connect to the engine that the environment names (DOCKER_HOST), or the local one."""
+    # Takes 0.13 s, which a job without containers need not pay.
+    import docker
+
+    with explained(image="", network=""):
+        client = docker.from_env(timeout=120)
+        client.ping()
+    return client
+
+
+@contextlib.contextmanager
+def explained(*, image: str, network: str) -> Iterator[None]:
+    """Turn the SDK's errors into ours, which say what to do about them."""
+    import docker.errors
+    import requests.exceptions
+
+    try:
+        yield
+    except (docker.errors.DockerException, requests.exceptions.RequestException) as error:
+        raise explain_error(error, image=image, network=network) from error
+
+
+def explain_error(error: Exception, *, image: str, network: str) -> EngineError:
+    """An error of the SDK in our words."""
+    said = getattr(error, "explanation", None)
+    text = said.decode(errors="replace") if isinstance(said, bytes) else said or str(error)
+    if "PermissionError" in text:
+        text = f"permission denied: docker.sock: {text}"
+    elif "FileNotFoundError" in text or "ConnectionRefusedError" in text:
+        text = f"cannot connect to the docker daemon: {text}"
+    known = explain_failure(text, image=image, network=network)
+    if known is not None:
+        return EngineError(known.message, remedy=known.remedy)
+    return EngineError(f"Docker says: {text}")

@@ -1,0 +1,137 @@
+"""What jobs left behind on this machine: finding it, and removing it.
+
+A job removes its own things, and its guard does if the client is killed. What is left is
+what a crash of the machine, of Docker or of an agent left.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mrunkit.containers.client_identity import CLIENT_LABEL, ClientIdentity
+from mrunkit.containers.engine import explained
+from mrunkit.containers.options import JOB_LABEL
+from mrunkit.containers.staging import staging_directories
+from mrunkit.errors import MrunkitError
+
+if TYPE_CHECKING:
+    import docker
+
+UNOWNED_SECONDS = 3600.0
+"""A client writes down that staged files are its own right after it made their directory."""
+
+
+class RemovalError(MrunkitError):
+    """Something could not be removed."""
+
+
+class Kind(Enum):
+    """What can be left of a job."""
+
+    CONTAINER = "container"
+    NETWORK = "network"
+    VOLUME = "volume"
+    FILES = "files"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Belonging:
+    """One thing of a job, whether or not the job is over."""
+
+    kind: Kind
+    name: str
+    """Of files: their directory."""
+    job_id: str
+    client: ClientIdentity | None
+    has_ended: bool = False
+    """Of a container: it ran, and does not any more."""
+    age: float = 0.0
+    """Of files: seconds since they were staged."""
+
+
+def is_leftover(belonging: Belonging, *, hostname: str) -> bool:
+    """Whether nobody needs it any more, as far as this host can tell.
+
+    A container that still runs for a client elsewhere is its agent's to end. One that has
+    ended is of no use to anybody else: its output went through mpiexec. Files whose owner
+    was never written down, as when the machine crashed, get a while to be young.
+    """
+    client = belonging.client
+    if client is not None and client.hostname == hostname:
+        return client.is_gone(hostname=hostname)
+    if belonging.kind is Kind.FILES:
+        return client is None and belonging.age > UNOWNED_SECONDS
+    return belonging.has_ended
+
+
+def find_belongings(
+    engine: docker.DockerClient, shares: Sequence[Path], *, now: float
+) -> list[Belonging]:
+    """All containers, networks, volumes and staged files of jobs on this machine.
+
+    Containers come first: what they use can only be removed after them.
+    """
+    with explained(image="", network=""):
+        labelled: dict[str, str | list[str] | bool] = {"label": JOB_LABEL}
+        found = [
+            _belonging(Kind.CONTAINER, c.name, c.labels, has_ended=c.status in ("exited", "dead"))
+            for c in engine.containers.list(all=True, filters=labelled, ignore_removed=True)
+        ]
+        found += [
+            _belonging(Kind.NETWORK, n.name, n.attrs["Labels"] or {})
+            for n in engine.networks.list(filters=labelled)
+        ]
+        found += [
+            _belonging(Kind.VOLUME, v.name, v.attrs["Labels"] or {})
+            for v in engine.volumes.list(filters=labelled)
+        ]
+    return found + [
+        Belonging(
+            kind=Kind.FILES,
+            name=str(staged.path),
+            job_id=staged.path.name,
+            client=staged.client,
+            age=now - staged.made,
+        )
+        for staged in staging_directories(shares)
+    ]
+
+
+def remove(engine: docker.DockerClient, belonging: Belonging) -> None:
+    """Remove one thing; that it has gone meanwhile is as good. Raises RemovalError."""
+    import docker.errors
+
+    try:
+        if belonging.kind is Kind.FILES:
+            shutil.rmtree(belonging.name)
+        elif belonging.kind is Kind.CONTAINER:
+            engine.api.remove_container(belonging.name, force=True, v=True)
+        elif belonging.kind is Kind.NETWORK:
+            engine.api.remove_network(belonging.name)
+        else:
+            engine.api.remove_volume(belonging.name, force=True)
+    except (FileNotFoundError, docker.errors.NotFound):
+        return
+    except docker.errors.APIError as error:
+        # A container's 409: its removal is already under way.
+        if belonging.kind is not Kind.CONTAINER or error.status_code != 409:
+            raise RemovalError(f"Docker says: {error.explanation or error}") from error
+    except OSError as error:
+        raise RemovalError(f"{error.filename}: {error.strerror}") from error
+
+
+def _belonging(
+    kind: Kind, name: str | None, labels: dict[str, str], *, has_ended: bool = False
+) -> Belonging:
+    return Belonging(
+        kind=kind,
+        name=name or "",
+        job_id=labels.get(JOB_LABEL, ""),
+        client=ClientIdentity.parse(labels.get(CLIENT_LABEL, "")),
+        has_ended=has_ended,
+    )

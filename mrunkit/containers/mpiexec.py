@@ -1,0 +1,242 @@
+"""mpiexec.hydra in a container of the job's image, on the job's network.
+
+There the versions of mpiexec and hydra_pmi_proxy match, and Hydra's control port, which
+has no authentication, is on the network that the encryption protects. Owns the container
+from its making to its removal.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import socket
+import struct
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from mrunkit.containers.engine import explained
+from mrunkit.containers.limits import Limits
+from mrunkit.containers.options import NetworkMode
+from mrunkit.hydra.lines import LAUNCH_END, ProxyLaunch
+from mrunkit.hydra.mpiexec import MpiexecError, stdin_for_ranks
+from mrunkit.hydra.streams import Output, Streams
+
+if TYPE_CHECKING:
+    import docker
+
+PIECE = 1 << 16
+FRAME = struct.Struct(">BxxxL")
+"""Stream number and length of what follows. Source: Docker's API, attach to a container."""
+
+STARTER = f"""
+set --
+while IFS= read -r word && [ "$word" != {LAUNCH_END.decode()} ]; do set -- "$@" "$word"; done
+[ "$word" = {LAUNCH_END.decode()} ] || exit 69
+exec mpiexec.hydra "$@"
+"""
+"""Waits for mpiexec's arguments on stdin, a word per line; the rest of stdin is rank 0's.
+So the container can be made while the tasks' are, and its address is known beforehand."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContainerRequest:
+    """What mpiexec's container is made of."""
+
+    image: str
+    network: str
+    mode: NetworkMode
+    name: str
+    user: str
+    labels: Mapping[str, str]
+    volumes: Sequence[str]
+    limits: Limits
+
+
+class MpiexecContainer:
+    """A container in which mpiexec waits for its arguments, and then runs."""
+
+    def __init__(
+        self, engine: docker.DockerClient, request: ContainerRequest, container_id: str
+    ) -> None:
+        self._engine = engine
+        self._request = request
+        self._id = container_id
+        self._channel: socket.socket
+        self.pid = 0
+        """Of its init, on the host."""
+        self.address = ""
+        """On its network; empty on the host's."""
+
+    @classmethod
+    def create(cls, engine: docker.DockerClient, request: ContainerRequest) -> MpiexecContainer:
+        """Make the container and start it; blocks. Raises EngineError, with nothing left."""
+        api = engine.api
+        with explained(image=request.image, network=request.network):
+            made = api.create_container(
+                image=request.image,
+                entrypoint=["/bin/sh"],
+                command=["-c", STARTER],
+                name=request.name,
+                user=request.user,
+                stdin_open=True,
+                labels=dict(request.labels),
+                host_config=api.create_host_config(**_host_options(request)),
+                networking_config=_networking(request),
+            )
+            container = cls(engine, request, made["Id"])
+            try:
+                container._start()
+            except BaseException:
+                api.remove_container(made["Id"], force=True, v=True)
+                raise
+        return container
+
+    def _start(self) -> None:
+        api = self._engine.api
+        streams = {"stdin": 1, "stdout": 1, "stderr": 1, "stream": 1}
+        attached = api.attach_socket(self._id, params=streams)
+        # The SDK wraps the socket, differently for each kind of connection to the engine.
+        self._channel = getattr(attached, "_sock", attached)
+        self._channel.settimeout(None)
+        api.start(self._id)
+        state = api.inspect_container(self._id)
+        self.pid = state["State"]["Pid"]
+        networks = state["NetworkSettings"]["Networks"]
+        if self._request.mode is not NetworkMode.HOST:
+            self.address = networks[self._request.network]["IPAddress"]
+
+    def launch(self, arguments: Sequence[str], output: Output) -> ContainerMpiexec:
+        """Let mpiexec run with these arguments; its stdin is the client's from then on."""
+        words = "".join(f"{word}\n" for word in (*arguments, LAUNCH_END.decode()))
+        self._channel.sendall(words.encode())
+        return ContainerMpiexec(self, output)
+
+    def run_streams(self, out: int, err: int) -> None:
+        """Take Docker's stream apart into two pipes, to its end; blocks."""
+        targets = {1: out, 2: err}
+        try:
+            with self._channel.makefile("rb") as stream:
+                while len(head := stream.read(FRAME.size)) == FRAME.size:
+                    number, length = FRAME.unpack(head)
+                    _write_all(targets.get(number, err), stream.read(length))
+        except OSError:
+            return  # the container was removed under us; its status says why
+        finally:
+            os.close(out)
+            os.close(err)
+
+    def pump_stdin(self) -> None:
+        """Pass on this process' stdin to its end, or to the container's; blocks."""
+        source = stdin_for_ranks()
+        try:
+            while source >= 0 and (data := os.read(source, PIECE)):
+                self._channel.sendall(data)
+            self._channel.shutdown(socket.SHUT_WR)
+        except OSError:
+            return  # it has ended without reading all of it
+
+    def wait(self) -> int:
+        """Wait for its end; returns its status. Blocks."""
+        with explained(image=self._request.image, network=self._request.network):
+            status: int = self._engine.api.wait(self._id, timeout=None)["StatusCode"]
+        return status
+
+    def kill(self, signal: str) -> None:
+        """Send a signal; blocks. That it has ended already is as good."""
+        import docker.errors
+
+        with contextlib.suppress(docker.errors.APIError):
+            self._engine.api.kill(self._id, signal)
+
+    def remove(self) -> None:
+        """Remove it, running or not; blocks."""
+        import docker.errors
+
+        with contextlib.suppress(docker.errors.NotFound):
+            self._engine.api.remove_container(self._id, force=True, v=True)
+        self._channel.close()
+
+
+class ContainerMpiexec:
+    """mpiexec as it runs in its container; implements hydra.mpiexec.Launcher."""
+
+    def __init__(self, container: MpiexecContainer, output: Output) -> None:
+        self._container = container
+        out_read, out_write = os.pipe()
+        err_read, err_write = os.pipe()
+        self._streams = Streams(out_read, err_read, output)
+        for target, arguments in (
+            (container.run_streams, (out_write, err_write)),
+            (container.pump_stdin, ()),
+        ):
+            threading.Thread(target=target, args=arguments, daemon=True).start()
+        self._status = asyncio.ensure_future(asyncio.to_thread(container.wait))
+
+    @property
+    def stderr_tail(self) -> str:
+        """The last it wrote to stderr, for the verdict."""
+        return self._streams.stderr_tail
+
+    @property
+    def stdout_tail(self) -> str:
+        """The last it wrote to stdout, for the verdict."""
+        return self._streams.stdout_tail
+
+    async def launches(self) -> tuple[ProxyLaunch, ...]:
+        """Wait for the launch lines, in the order of the hosts; raises MpiexecError."""
+        found = await self._streams.launches()
+        if found is None:
+            said = self.stderr_tail.strip() or "nothing"
+            raise MpiexecError(
+                f"mpiexec ended (status {await self.wait()}) before it asked for its proxies; "
+                f"it said: {said}"
+            )
+        return found
+
+    async def wait(self) -> int:
+        """Wait for the end and the last output; returns the status."""
+        status = await asyncio.shield(self._status)
+        await self._streams.wait()
+        return status
+
+    async def end(self, grace: float) -> None:
+        """End it: TERM, and KILL if it has not ended after `grace` seconds."""
+        self._streams.hurry()
+        if self._status.done():
+            return
+        await asyncio.to_thread(self._container.kill, "SIGTERM")
+        done, _ = await asyncio.wait((self._status,), timeout=grace)
+        if not done:
+            await asyncio.to_thread(self._container.kill, "SIGKILL")
+            await asyncio.wait((self._status,))
+
+
+def _host_options(request: ContainerRequest) -> dict[str, Any]:
+    from docker.types import Ulimit
+
+    nofile = request.limits.nofile
+    options: dict[str, Any] = {
+        "binds": list(request.volumes),
+        "init": True,
+        "cap_drop": ["ALL"],
+        "security_opt": ["no-new-privileges"],
+        "ulimits": [Ulimit(name="nofile", soft=nofile, hard=nofile)],
+    }
+    if request.mode is not NetworkMode.USER:
+        options["network_mode"] = request.network
+    return options
+
+
+def _networking(request: ContainerRequest) -> Any:
+    if request.mode is not NetworkMode.USER:
+        return None
+    return {"EndpointsConfig": {request.network: {}}}
+
+
+def _write_all(target: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(target, view) :]

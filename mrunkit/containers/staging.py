@@ -1,0 +1,146 @@
+"""The program and working directory of a job, as its containers see them.
+
+Owns the staging directory below the share, from its making to its removal.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from mrunkit.containers.client_identity import ClientIdentity
+from mrunkit.containers.options import SHARE_IN_CONTAINER, STAGING_DIR, ContainerOptions
+from mrunkit.errors import MrunkitError
+
+OWNER_FILE = ".client"
+"""In a staging directory: the identity of the client that made it."""
+PRIVATE_PREFIX = "mrunkit-share-"
+"""Of shares for jobs on this machine only, in the directory for temporary files."""
+
+
+class StagingError(MrunkitError):
+    """The program cannot be brought to where the containers see it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Staged:
+    """Where a job's files are."""
+
+    share: str
+    """On the hosts; mounted in the containers."""
+    program: str
+    """In the container."""
+    workdir: str
+    """In the container."""
+    directory: Path | None
+    """The staging directory on this host; None if nothing was staged."""
+
+    def remove(self) -> None:
+        """Remove what was staged."""
+        if self.directory is not None:
+            shutil.rmtree(self.directory, ignore_errors=True)
+
+
+def stage(
+    program: str, workdir: str, options: ContainerOptions, *, job_id: str, client: ClientIdentity
+) -> Staged:
+    """Bring a program to the share, unless it is there or in the image; raises StagingError.
+
+    `workdir` stays the working directory if it is on the share.
+    """
+    share, directory = _share(options, job_id)
+    here = Path(program)
+    seen_program = program if options.is_in_image else in_container(here, share)
+    seen_workdir = in_container(Path(workdir), share)
+    if seen_program is not None and seen_workdir is not None:
+        return Staged(share=str(share), program=seen_program, workdir=seen_workdir, directory=None)
+    try:
+        if directory != share:
+            _make_common_directory(directory.parent)
+        directory.mkdir(exist_ok=True)
+        (directory / OWNER_FILE).write_text(f"{client}\n")
+        if seen_program is None:
+            shutil.copy(here, directory / here.name)
+    except OSError as error:
+        shutil.rmtree(directory, ignore_errors=True)
+        raise StagingError(
+            f"cannot stage {here.name} in {directory}: {error.strerror}",
+            remedy="put the program on the share yourself, or into the image (--in-image)",
+        ) from error
+    seen_directory = in_container(directory, share)
+    assert seen_directory is not None, "the staging directory is on the share"
+    return Staged(
+        share=str(share),
+        program=seen_program or f"{seen_directory}/{here.name}",
+        workdir=seen_workdir or seen_directory,
+        directory=directory,
+    )
+
+
+def _share(options: ContainerOptions, job_id: str) -> tuple[Path, Path]:
+    """The share and the job's directory on it, which is yet to be made; raises StagingError."""
+    if options.share is None:
+        private = Path(tempfile.mkdtemp(prefix=PRIVATE_PREFIX))
+        # For the user in the containers, who may be another one (--user).
+        private.chmod(0o755)
+        return private, private
+    share = Path(options.share)
+    if not share.is_dir():
+        raise StagingError(
+            f"there is no share {share} here",
+            remedy="name the directory that all hosts have with --share",
+        )
+    return share, share / STAGING_DIR / job_id
+
+
+def _make_common_directory(path: Path) -> None:
+    """As /tmp: everybody may stage there, and remove only what is theirs."""
+    try:
+        path.mkdir()
+    except FileExistsError:
+        return
+    path.chmod(0o1777)
+
+
+def in_container(path: Path, share: Path) -> str | None:
+    """Where a path on the share is in the containers; None if it is not on the share."""
+    path, share = path.resolve(), share.resolve()
+    if not path.is_relative_to(share):
+        return None
+    return str(PurePosixPath(SHARE_IN_CONTAINER, path.relative_to(share)))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StagingDirectory:
+    """A staging directory, whether or not its job is over."""
+
+    path: Path
+    client: ClientIdentity | None
+    """Who made it; None if that was never written down."""
+    made: float
+    """When, in seconds since 1970."""
+
+
+def staging_directories(shares: Iterable[Path]) -> list[StagingDirectory]:
+    """All staging directories on these shares, and those of this machine alone."""
+    temporary = Path(tempfile.gettempdir())
+    paths = [path for share in shares for path in sorted(share.glob(f"{STAGING_DIR}/*/"))]
+    found = []
+    for path in [*paths, *sorted(temporary.glob(f"{PRIVATE_PREFIX}*/"))]:
+        try:
+            found.append(
+                StagingDirectory(path=path, client=_owner(path), made=path.stat().st_mtime)
+            )
+        except FileNotFoundError:
+            continue  # its job has ended meanwhile
+    return found
+
+
+def _owner(directory: Path) -> ClientIdentity | None:
+    try:
+        return ClientIdentity.parse((directory / OWNER_FILE).read_text().strip())
+    except OSError:
+        return None

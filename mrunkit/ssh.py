@@ -1,0 +1,164 @@
+"""Commands on other hosts, over ssh (fabric). Host keys are verified, always."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from mrunkit.errors import MrunkitError
+from mrunkit.inventory import Host
+
+if TYPE_CHECKING:
+    import fabric
+    import paramiko
+
+CONNECT_SECONDS = 15.0
+STALLED_SECONDS = 300.0
+"""Without any progress, after which a host counts as lost."""
+
+
+class SshError(MrunkitError):
+    """A host cannot be reached, or was lost."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Completed:
+    """A command that has ended."""
+
+    status: int
+    stdout: str
+    stderr: str
+
+
+class Remote(Protocol):
+    """A host that takes commands."""
+
+    def run(self, command: str, feed: Iterable[bytes] = ()) -> Completed:
+        """Run a shell command to its end, with this on its stdin; raises SshError."""
+
+    def close(self) -> None:
+        """End the connection: a run() in another thread raises SshError."""
+
+
+class SshRemote:
+    """A host over ssh; implements Remote."""
+
+    def __init__(self, transport: paramiko.Transport, host: Host) -> None:
+        self._transport = transport
+        self._host = host
+
+    def run(self, command: str, feed: Iterable[bytes] = ()) -> Completed:
+        """Run a shell command to its end, with this on its stdin; raises SshError."""
+        import paramiko
+
+        try:
+            channel = self._transport.open_session(timeout=CONNECT_SECONDS)
+            with contextlib.closing(channel):
+                channel.settimeout(STALLED_SECONDS)
+                channel.exec_command(command)
+                for piece in feed:
+                    if not _send(channel, piece):
+                        break
+                else:
+                    channel.shutdown_write()
+                stdout = channel.makefile("rb").read()
+                stderr = channel.makefile_stderr("rb").read()
+                status = channel.recv_exit_status()
+        except (paramiko.SSHException, OSError, EOFError) as error:
+            raise SshError(f"lost the connection: {error}") from error
+        if status < 0:
+            raise SshError("lost the connection")
+        return Completed(
+            status=status,
+            stdout=stdout.decode(errors="replace"),
+            stderr=stderr.decode(errors="replace"),
+        )
+
+    def close(self) -> None:
+        """End the connection: a run() in another thread raises SshError."""
+        self._transport.close()
+
+
+def _send(channel: paramiko.Channel, piece: bytes) -> bool:
+    """Send all of it; False if the command has ended, which says why on stderr."""
+    try:
+        channel.sendall(piece)
+    except TimeoutError:
+        raise
+    except OSError:
+        return False
+    return True
+
+
+@contextlib.contextmanager
+def connected(host: Host) -> Iterator[SshRemote]:
+    """Log in to a host, as the inventory and ~/.ssh/config say; raises SshError."""
+    import fabric
+    import paramiko
+
+    # It logs what it then raises.
+    logging.getLogger("paramiko").setLevel(logging.CRITICAL)
+    keys = {} if host.key_file is None else {"key_filename": host.key_file}
+    connection = fabric.Connection(
+        host.address,
+        user=host.user,
+        port=host.port,
+        connect_timeout=CONNECT_SECONDS,
+        connect_kwargs=keys,
+    )
+    _trust_known_hosts_only(connection)
+    try:
+        try:
+            connection.open()
+        except (paramiko.SSHException, OSError, EOFError) as error:
+            raise _explained(error, host, connection) from error
+        yield SshRemote(connection.transport, host)
+    finally:
+        connection.close()
+
+
+def _trust_known_hosts_only(connection: fabric.Connection) -> None:
+    """fabric would take any key of a host it does not know, and looks into no file."""
+    import paramiko
+
+    connection.client.set_missing_host_key_policy(paramiko.RejectPolicy())
+    files = ["/etc/ssh/ssh_known_hosts"]
+    files += connection.ssh_config.get("userknownhostsfile", "~/.ssh/known_hosts").split()
+    for file in files:
+        path = Path(file).expanduser()
+        if path.is_file():
+            connection.client.load_system_host_keys(str(path))
+
+
+def _explained(error: Exception, host: Host, connection: fabric.Connection) -> SshError:
+    import paramiko
+
+    where = f"{connection.user}@{connection.host} port {connection.port}"
+    login = f"ssh -p {connection.port} {connection.user}@{connection.host}"
+    if isinstance(error, paramiko.BadHostKeyException):
+        return SshError(
+            f"the host key of {where} is not the one that known_hosts has",
+            remedy="if it was installed anew, remove the old key with ssh-keygen -R; "
+            "else somebody may be in between",
+        )
+    if "not found in known_hosts" in str(error):
+        return SshError(
+            f"the host key of {where} is not known",
+            remedy=f"log in once and compare the fingerprint: {login}",
+        )
+    if isinstance(error, paramiko.PasswordRequiredException):
+        return SshError(
+            f"the key for {where} has a passphrase", remedy="give it to the agent: ssh-add"
+        )
+    if isinstance(error, paramiko.AuthenticationException):
+        return SshError(
+            f"{where} takes none of our keys",
+            remedy="name the right one in the inventory (ansible_ssh_private_key_file), "
+            "or bring ours there: ssh-copy-id",
+        )
+    said = str(error) or type(error).__name__
+    return SshError(f"cannot reach {where}: {said}", remedy=f"try: {login}")

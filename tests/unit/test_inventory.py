@@ -1,0 +1,94 @@
+"""Hosts of an Ansible inventory, as the real ansible-inventory reads it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mrunkit.inventory import Host, InventoryError, parse_listing, read_inventory
+
+INVENTORY = """\
+[master]
+head ansible_host=192.0.2.1
+
+[agents]
+node[01:03] ansible_user=mpi
+head
+
+[agents:vars]
+ansible_port=2222
+ansible_ssh_private_key_file=~/.ssh/cluster
+"""
+
+
+@pytest.fixture
+def inventory(tmp_path: Path) -> Path:
+    """An inventory with ranges, groups and variables of a group."""
+    path = tmp_path / "inventory.ini"
+    path.write_text(INVENTORY)
+    return path
+
+
+def test_ranges_groups_and_variables_mean_what_they_mean_to_ansible(inventory: Path) -> None:
+    """A host of two groups is one host; a group's variables are its hosts'."""
+    key = str(Path("~/.ssh/cluster").expanduser())
+    nodes = [
+        Host(name=name, address=name, user="mpi", port=2222, key_file=key)
+        for name in ("node01", "node02", "node03")
+    ]
+    head = Host(name="head", address="192.0.2.1", port=2222, key_file=key)
+    assert sorted(read_inventory(inventory), key=str) == sorted([head, *nodes], key=str)
+
+
+def test_a_limit_is_a_pattern_of_ansibles(inventory: Path) -> None:
+    """Groups and their differences included."""
+    hosts = read_inventory(inventory, limit="agents:!head:!node02")
+    assert [host.name for host in hosts] == ["node01", "node03"]
+
+
+def test_a_file_that_ansible_cannot_read_is_an_error(tmp_path: Path) -> None:
+    """Ansible itself would go on without any host."""
+    path = tmp_path / "inventory.ini"
+    path.write_text("[agents\n")
+    with pytest.raises(InventoryError, match="cannot read inventory"):
+        read_inventory(path)
+
+
+def test_an_inventory_without_hosts_is_an_error(tmp_path: Path) -> None:
+    """Success would mean that all hosts have the image."""
+    path = tmp_path / "inventory.ini"
+    path.write_text("[agents]\n")
+    with pytest.raises(InventoryError, match="has no host"):
+        read_inventory(path)
+
+
+def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
+    """By its name, before Ansible starts."""
+    with pytest.raises(InventoryError, match="there is no inventory"):
+        read_inventory(tmp_path / "inventory.ini")
+
+
+@pytest.mark.parametrize(
+    ("variables", "problem"),
+    [
+        ({"ansible_user": "{{ lookup('env', 'USER') }}"}, "ansible_user is a template"),
+        ({"ansible_port": "ssh"}, "ansible_port ssh is no number"),
+    ],
+)
+def test_what_only_a_playbook_could_make_of_it_is_refused(
+    variables: dict[str, str], problem: str
+) -> None:
+    """Rather than to log in as somebody called {{ user }}."""
+    listing = {"_meta": {"hostvars": {"a": variables}}, "all": {"hosts": ["a"]}}
+    with pytest.raises(InventoryError, match=problem):
+        parse_listing(listing)
+
+
+def test_a_local_connection_is_this_machine() -> None:
+    """It needs no ssh."""
+    listing = {
+        "_meta": {"hostvars": {"a": {"ansible_connection": "local"}}},
+        "all": {"hosts": ["a"]},
+    }
+    assert parse_listing(listing) == [Host(name="a", address="a", is_here=True)]

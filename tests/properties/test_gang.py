@@ -23,6 +23,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from mrunkit.scheduler.collecting import HOLD_SECONDS
 from mrunkit.scheduler.commands import (
     Command,
     DeclineOffers,
@@ -35,6 +36,7 @@ from mrunkit.scheduler.commands import (
     SuppressOffers,
     TearDown,
 )
+from mrunkit.scheduler.ending import DRAIN_SECONDS
 from mrunkit.scheduler.events import (
     AgentLost,
     Cancelled,
@@ -65,7 +67,7 @@ from mrunkit.scheduler.gang import (
 from mrunkit.scheduler.job import JobSpec, Policy
 from mrunkit.scheduler.offers import Agent, Offer, Share, total
 from mrunkit.scheduler.resources import NOTHING, Demand, Resources, fixed
-from mrunkit.scheduler.transitions import DRAIN_SECONDS, HOLD_SECONDS, step
+from mrunkit.scheduler.transitions import step
 
 Step = Callable[[Gang, Event, float], tuple[Gang, tuple[Command, ...]]]
 

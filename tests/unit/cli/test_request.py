@@ -64,10 +64,11 @@ def settings(tmp_path: Path) -> Settings:
         environ={"PATH": str(tmp_path / "bin"), "HOME": "/home/me", "EMPTY": ""},
         workdir=str(tmp_path),
         user="me",
+        uid=1000,
+        gid=1000,
         hostname="client",
         state_dir=tmp_path / "state",
         is_terminal=False,
-        python_bin=tmp_path,
     )
 
 
@@ -292,3 +293,62 @@ def test_a_program_that_cannot_be_executed_is_126(settings: Settings) -> None:
     assert plain.remedy == "try: chmod +x ./plain"
     assert str(directory) == f"{settings.workdir}/bin is a directory, not a program"
     assert [plain.exit_status, directory.exit_status] == [126, 126]
+
+
+# --- containers -----------------------------------------------------------------------
+
+
+def test_container_options_need_an_image(settings: Settings) -> None:
+    """Without --image they would silently do nothing."""
+    found = problems(
+        settings, network="mpi-network", volumes=("/a:/b",), user="1:1", is_in_image=True
+    )
+    flags = ("--network", "--in-image", "--user", "--volume")
+    assert [f"{flag} goes with --image" for flag in flags] == found
+
+
+@pytest.mark.parametrize(
+    ("change", "expected"),
+    [
+        (
+            {"volumes": ("data:/b",)},
+            "--volume data:/b: must be /HOST:/CONTAINER or /HOST:/CONTAINER:ro",
+        ),
+        ({"user": "me"}, "--user me: must be UID or UID:GID, in numbers"),
+        ({"shm_size": "lots"}, "--shm-size lots: must be a size such as 512m or 2g"),
+        (
+            {"docker_parameters": ("--rm",)},
+            "--docker-parameter --rm: must be KEY=VALUE, without dashes",
+        ),
+        (
+            {"mpiexec": "/usr/bin/mpiexec"},
+            "--mpiexec is of no use with --image: the image's own is run",
+        ),
+        (
+            {"network": "bridge"},
+            "--network bridge: containers of different hosts do not reach each other",
+        ),
+    ],
+)
+def test_container_options_that_make_no_sense(
+    settings: Settings, change: dict[str, Any], expected: str
+) -> None:
+    """Each is told with the form that it should have."""
+    assert [expected] == problems(settings, image="mpi", **change)
+
+
+def test_containers_belong_to_the_caller(settings: Settings) -> None:
+    """What ranks write on the share is the user's own."""
+    containers = built(settings, image="mpi").containers
+    assert containers is not None
+    assert (
+        containers.user,
+        containers.share,
+        containers.is_all_here,
+    ) == ("1000:1000", "/share", False)
+
+
+def test_a_program_in_the_image_is_not_looked_for_here(settings: Settings) -> None:
+    """Its path means something in the containers only."""
+    request = built(settings, image="mpi", is_in_image=True, program=("/opt/x", "1"))
+    assert request.mpi.program.words == ("/opt/x", "1")

@@ -30,7 +30,7 @@ from mrunkit.scheduler.events import (
 )
 from mrunkit.scheduler.offers import Agent, Attribute, Offer, Share
 from mrunkit.scheduler.resources import Resources
-from mrunkit.scheduler.transitions import describe_end
+from mrunkit.scheduler.running import describe_end
 
 RECORDED = Path(__file__).parents[2] / "data" / "mesos-wire"
 EVENTS: dict[str, Any] = json.loads((RECORDED / "events.json").read_text())

@@ -9,6 +9,11 @@ from typing import Any, TypeVar
 import pytest
 
 from mrunkit.errors import ExitStatus
+from mrunkit.scheduler.collecting import (
+    HOLD_SECONDS,
+    LONGEST_REFUSAL_SECONDS,
+    REFUSE_UNUSABLE_SECONDS,
+)
 from mrunkit.scheduler.commands import (
     Command,
     DeclineOffers,
@@ -22,6 +27,7 @@ from mrunkit.scheduler.commands import (
     SuppressOffers,
     TearDown,
 )
+from mrunkit.scheduler.ending import DRAIN_SECONDS, NATURAL_END_SECONDS, REFUSE_UNNEEDED_SECONDS
 from mrunkit.scheduler.events import (
     AgentLost,
     Cancelled,
@@ -53,18 +59,9 @@ from mrunkit.scheduler.gang import (
 from mrunkit.scheduler.job import JobSpec
 from mrunkit.scheduler.offers import Agent, Offer, Share
 from mrunkit.scheduler.resources import Demand, Resources
-from mrunkit.scheduler.transitions import (
-    DRAIN_SECONDS,
-    HOLD_SECONDS,
-    LONGEST_REFUSAL_SECONDS,
-    NATURAL_END_SECONDS,
-    REFUSE_UNNEEDED_SECONDS,
-    REFUSE_UNUSABLE_SECONDS,
-    SETTLE_SECONDS,
-    VERDICT_SECONDS,
-    Turn,
-    step,
-)
+from mrunkit.scheduler.running import VERDICT_SECONDS
+from mrunkit.scheduler.transitions import SETTLE_SECONDS, step
+from mrunkit.scheduler.turn import Turn
 
 Kind = TypeVar("Kind", bound=Command)
 FAILED = ExitStatus.FAILED

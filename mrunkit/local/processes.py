@@ -46,10 +46,6 @@ Shared memory is the host's own, as is the IPC namespace: ranks killed leave fil
 UCX takes memory of another host, with its process ids, for its own (12 ranks on 4 hosts failed in
 MPI_Init in one run out of four)."""
 
-LOOPBACK = {"UCX_NET_DEVICES": "lo"}
-"""Agents reach each other by loopback only; UCX, by which PyPI's MPICH communicates, would look at
-all other interfaces as well (10 ranks on 4 hosts: 0.7 s instead of 0.25 s in MPI)."""
-
 AGENT_VARIABLES = ("MESOS_", "LIBPROCESS_")
 """Variables with these beginnings are an agent's own and not handed down to its tasks."""
 
@@ -108,7 +104,6 @@ def task_environment(launch: Launch, inherited: Mapping[str, str]) -> dict[str, 
         name: value for name, value in inherited.items() if not name.startswith(AGENT_VARIABLES)
     }
     environment |= {
-        **LOOPBACK,
         "LIBPROCESS_IP": launch.ip,
         "LIBPROCESS_PORT": "0",
         "MESOS_AGENT_ENDPOINT": f"{launch.ip}:5051",

@@ -74,6 +74,9 @@ class Site(Protocol):
     def explain(self, update: TaskUpdated) -> TaskUpdated:
         """Say in better words how a task ended, if there are any."""
 
+    def advise(self, message: str) -> str | None:
+        """What to do about what mpiexec says of its end, if that is known."""
+
     async def start_mpiexec(
         self, arguments: Callable[[str], list[str]], *, open_files: int, output: Output
     ) -> Launcher:
@@ -171,7 +174,11 @@ class Launch:
         finally:
             watch.cancel()
         judged = verdict(status, mpiexec.stderr_tail, mpiexec.stdout_tail)
-        return MpiExited(exit_status=judged.exit_status, message=judged.message)
+        return MpiExited(
+            exit_status=judged.exit_status,
+            message=judged.message,
+            remedy=self._site.advise(judged.message),
+        )
 
     async def end(self, grace: float) -> None:
         """End mpiexec: TERM, then KILL after `grace` seconds."""
@@ -295,6 +302,9 @@ class HostSite:
     def explain(self, update: TaskUpdated) -> TaskUpdated:
         """Mesos' own words are good enough."""
         return update
+
+    def advise(self, message: str) -> str | None:
+        """Nothing of mpiexec's words has to do with where it runs."""
 
     async def start_mpiexec(
         self, arguments: Callable[[str], list[str]], *, open_files: int, output: Output

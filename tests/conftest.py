@@ -1,4 +1,4 @@
-"""For all tests: with MRUNKIT_REQUIRE_ALL set, a skipped test fails the run.
+"""For all tests: fixtures for those with Docker; with MRUNKIT_REQUIRE_ALL a skip fails the run.
 
 A test may skip itself where a machine lacks what it needs. Where the whole suite is meant to run,
 a skip would hide that something is not tested at all.
@@ -7,8 +7,14 @@ a skip would hide that something is not tested at all.
 from __future__ import annotations
 
 import os
+import sys
+from pathlib import Path
 
 import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+pytest_plugins = ["docker_fixtures"]
 
 REQUIRE_ALL = "MRUNKIT_REQUIRE_ALL"
 

@@ -68,6 +68,14 @@ _KNOWN: tuple[tuple[str, str, str], ...] = (
         "make it with a larger --subnet (a /24 holds about 250 containers, less one per host)",
     ),
     (
+        # What a swarm says, after 20 s, of a subnet without a free address.
+        r"attaching to network failed",
+        "network {network} gave the container no address: it has no address left, or its "
+        "swarm's manager does not answer",
+        "make it with a larger --subnet (a /24 holds about 250 containers, less one per host); "
+        "docker node ls shows the manager",
+    ),
+    (
         r"network .* not found|could not attach to network|network-scoped alias|No such network",
         "the host does not know network {network}",
         "make it attachable and the host a member of its swarm: docker network create "
@@ -97,5 +105,10 @@ _KNOWN: tuple[tuple[str, str, str], ...] = (
         r"unable to find user|no matching entries in passwd",
         "the image does not have the user",
         "give numbers: --user UID:GID",
+    ),
+    (
+        r"exited with status 125\s*(\(|$)",
+        "Docker on the host refused to run the container (status 125)",
+        "the task's stderr on that host says why; an unknown network or option is usual",
     ),
 )

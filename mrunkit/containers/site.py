@@ -177,6 +177,14 @@ class ContainerSite:
             return update
         return replace(update, message=known.message, reason="", remedy=known.remedy)
 
+    def advise(self, message: str) -> str | None:
+        """A bus error is what a rank gets that writes to a /dev/shm with no room left."""
+        if "signal 7 (" not in message:
+            return None
+        return (
+            f"/dev/shm may be too small: give it more than --shm-size {self._containers.shm_size}"
+        )
+
     async def start_mpiexec(
         self, arguments: Callable[[str], list[str]], *, open_files: int, output: Output
     ) -> Launcher:

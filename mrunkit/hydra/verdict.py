@@ -21,6 +21,11 @@ _KILLED = re.compile(
     r"RUNNING AT (?P<host>\S+)\n=   EXIT CODE: (?P<code>\d+)\n(?:.*\n)*?"
     r"YOUR APPLICATION TERMINATED WITH THE EXIT STRING: (?P<name>.+) \(signal (?P<signal>\d+)\)"
 )
+_ENDED_FIRST = re.compile(
+    r"BAD TERMINATION OF ONE OF YOUR APPLICATION PROCESSES\n"
+    r"=   PID \d+ RUNNING AT (?P<host>\S+)\n=   EXIT CODE: (?P<code>\d+)\n"
+)
+_CLEANUP_FAILED = "unable to cleanup processes"
 _HYDRA_LINE = re.compile(r"^\[mpiexec@[^\]]+\] \w+ \(\S+\): (?P<text>.+)$", re.MULTILINE)
 _STDIN = "process reading stdin too slowly"
 
@@ -44,6 +49,11 @@ def verdict(returncode: int, stderr_tail: str, stdout_tail: str = "") -> Verdict
         return Verdict(exit_status=ExitStatus.FAILED, message=f"mpiexec was ended by {name}")
     if returncode != HYDRA_FAILED:
         return Verdict(exit_status=returncode, message=_killed_rank(stdout_tail))
+    if _CLEANUP_FAILED in stderr_tail and (first := _ENDED_FIRST.search(stdout_tail)) is not None:
+        # MPICH 5.0.2 trips over the end of the other ranks, once in ten times if they are no MPI
+        # programs; then all that is known of the signals and statuses is the first.
+        message = f"a rank on {first['host']} ended with status {first['code']}"
+        return Verdict(exit_status=int(first["code"]), message=message)
     if (execvp := _EXECVP.search(stderr_tail)) is not None:
         missing = execvp["reason"] == "No such file or directory"
         return Verdict(

@@ -88,8 +88,11 @@ def _time_limit_overdue(turn: Turn) -> None:
 
 
 def _verdict_overdue(turn: Turn) -> None:
-    ended = turn.gang.ended_first or "all tasks have ended"
-    fail_job(turn, f"{ended}, and mpiexec did not notice")
+    first = turn.gang.ended_first
+    ended = first.message if first is not None else "all tasks have ended"
+    fail_job(
+        turn, f"{ended}, and mpiexec did not notice", first.remedy if first is not None else None
+    )
 
 
 def _kill_overdue(turn: Turn) -> None:

@@ -137,7 +137,7 @@ class Gang:
     mpi: Mpi = Mpi.NOT_STARTED
     attached: int = 0
     """How many proxies are connected to mpiexec."""
-    ended_first: str | None = None
+    ended_first: Outcome | None = None
     """The task that ended first under a running mpiexec, and not well."""
     outcome: Outcome | None = None
     is_forced: bool = False

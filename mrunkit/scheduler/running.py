@@ -50,7 +50,11 @@ def mpi_exited(turn: Turn, event: MpiExited) -> None:
     if turn.gang.state is State.DRAINING:
         finish_if_drained(turn)
         return
-    end_job(turn, outcome_of(event), is_natural=True)
+    outcome, first = outcome_of(event), turn.gang.ended_first
+    if outcome.exit_status and first is not None and first.remedy is not None:
+        # A task's end that is understood says more than mpiexec, which saw a connection close.
+        outcome = replace(outcome, message=first.message, remedy=first.remedy)
+    end_job(turn, outcome, is_natural=True)
 
 
 def task_updated(turn: Turn, event: TaskUpdated) -> None:
@@ -83,7 +87,10 @@ def _task_ended_under_mpi(turn: Turn, task: Task, event: TaskUpdated) -> None:
     if _is_lost(event):
         fail_job(turn, f"{task.hostname}: {describe_end(event)}", event.remedy)
     elif event.state is not TaskState.FINISHED and gang.ended_first is None:
-        turn.update(ended_first=f"{task.hostname}: {describe_end(event)}")
+        message = f"{task.hostname}: {describe_end(event)}"
+        turn.update(
+            ended_first=Outcome(exit_status=ExitStatus.FAILED, message=message, remedy=event.remedy)
+        )
         turn.set_deadline(Deadline.VERDICT, VERDICT_SECONDS)
     elif Deadline.VERDICT not in gang.deadlines and not any(t.is_alive for t in gang.current_tasks):
         turn.set_deadline(Deadline.VERDICT, VERDICT_SECONDS)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from conftest import DebianImages, Run
+    from docker_fixtures import DebianImages, Run
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(900)]
 

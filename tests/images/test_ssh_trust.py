@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from conftest import DebianImages, Deployment, Run
+    from conftest import Deployment
+    from docker_fixtures import DebianImages, Run
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(900)]
 

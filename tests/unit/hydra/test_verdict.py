@@ -62,6 +62,17 @@ def test_a_rank_that_a_signal_ended_is_named(version: str) -> None:
     )
 
 
+def test_a_rank_that_ended_badly_is_not_hidden_by_a_failing_clean_up() -> None:
+    """MPICH 5.0.2 fails now and then when it takes the other ranks down."""
+    stderr, stdout = (
+        recorded("failed-cleanup-5.0.2.stderr"),
+        recorded("failed-cleanup-5.0.2.stdout"),
+    )
+    assert verdict(255, stderr, stdout) == Verdict(
+        exit_status=9, message="a rank on 127.0.1.3 ended with status 9"
+    )
+
+
 @pytest.mark.parametrize("status", [0, 1, 5, 126, 127, 255])
 def test_the_ranks_own_status_passes_through(status: int) -> None:
     """Whatever a rank wrote, if Hydra did not fail."""

@@ -540,6 +540,25 @@ def test_mpiexec_has_a_moment_to_explain_a_dead_proxy() -> None:
     assert job.gang.outcome == Outcome(exit_status=9)
 
 
+def test_a_task_whose_end_is_understood_explains_mpiexecs_number() -> None:
+    """Out of memory says more than signal 9, whichever of both comes first."""
+    known = TaskUpdated(
+        task_id="j.1.0",
+        state=TaskState.FAILED,
+        message="ran out of memory",
+        source="SOURCE_EXECUTOR",
+        remedy="give it more",
+    )
+    expected = Outcome(exit_status=9, message="host1: ran out of memory", remedy="give it more")
+    before, after = Job(nodes=2).running(), Job(nodes=2).running()
+    before.send(known)
+    before.send(MpiExited(exit_status=9, message="a rank was ended by signal 9"))
+    after.send(MpiExited(exit_status=9, message="a rank was ended by signal 9"))
+    after.send(known)
+    assert before.gang.outcome == expected
+    assert after.gang.outcome == expected
+
+
 def test_a_mpiexec_that_does_not_notice_a_dead_proxy_is_ended() -> None:
     """It may hang for ever otherwise."""
     job = Job(nodes=2).running()

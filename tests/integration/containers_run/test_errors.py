@@ -1,0 +1,51 @@
+"""Failures that users of containers meet: said in their words, with what to do."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from job_containers import ContainerRuns
+
+pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]
+
+
+def test_a_missing_image(mrunkit: ContainerRuns) -> None:
+    """It is needed here, for mpiexec."""
+    ended = mrunkit.run("--image", "no.such/image:1", "local", mrunkit.program("hello_world"))
+    assert ended.status == 125
+    assert "there is no image no.such/image:1 on this machine" in ended.stderr
+    assert "docker pull no.such/image:1" in ended.stderr
+
+
+def test_a_missing_share(mrunkit: ContainerRuns) -> None:
+    """It is never made: on the other hosts it would be missing as well."""
+    ended = mrunkit.run_in("--share", "/no/such/share", "local", mrunkit.program("hello_world"))
+    assert ended.status == 125
+    assert "there is no share /no/such/share here" in ended.stderr
+
+
+def test_docker_does_not_run(mrunkit: ContainerRuns) -> None:
+    """Or not where DOCKER_HOST says."""
+    words = ("local", mrunkit.program("hello_world"))
+    ended = mrunkit.run_in(*words, variables={"DOCKER_HOST": "unix:///no/such/docker.sock"})
+    assert ended.status == 125
+    assert "Docker does not run" in ended.stderr
+    assert "systemctl start docker" in ended.stderr
+
+
+@pytest.mark.skipif(shutil.which("musl-gcc") is None, reason="no musl-gcc: install musl-tools")
+def test_a_program_for_another_libc(mrunkit: ContainerRuns) -> None:
+    """Refused before anything is launched, with the command that compiles it for the image."""
+    (mrunkit.work / "mine.c").write_text("int main(void) { return 0; }\n")
+    subprocess.run(["musl-gcc", "mine.c", "-o", "mine"], cwd=mrunkit.work, check=True)
+    client = mrunkit.start_in("local", "./mine")
+    ended = client.wait()
+    assert ended.status == 126
+    assert "compiled for musl, and the image has glibc" in ended.stderr
+    assert f"mrunkit compile mine.c --image {mrunkit.image} -o mine" in ended.stderr
+    assert [it for it in client.events if it["type"] == "LaunchTask"] == []

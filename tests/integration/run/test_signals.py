@@ -1,0 +1,134 @@
+"""Ctrl-C, SIGTERM and kill -9, whenever they come: the job ends, and nothing is left."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+
+import pytest
+from client import FOREVER, Client, Mrunkit
+from leftovers import until
+from served import Served
+
+ENDS = [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+
+
+@contextlib.contextmanager
+def collecting(mrunkit: Mrunkit, cluster: Served) -> Iterator[Client]:
+    """A job that waits for offers, as another has one of the four hosts."""
+    words = ("--hosts", "host4", "-c", "4", cluster.address, "sh", "-c", "echo here; sleep 1000")
+    occupant = mrunkit.start_run(*words)
+    occupant.until_said("here")
+    client = mrunkit.start_run("-N", "4", cluster.address, FOREVER)
+    client.until_said("offers collected 3/4")
+    yield client
+    occupant.kill()
+
+
+@contextlib.contextmanager
+def launching(mrunkit: Mrunkit, cluster: Served) -> Iterator[Client]:
+    """A job that has launched its tasks, one of which does not start."""
+    cluster.fault(lambda faults: faults.delay_starts("host4", 1000))
+    client = mrunkit.start_run("-N", "4", cluster.address, FOREVER)
+    for slot in range(3):
+        client.until_event("ProxyConnected", address=f"127.0.1.{slot + 1}")
+    yield client
+
+
+@contextlib.contextmanager
+def running(mrunkit: Mrunkit, cluster: Served) -> Iterator[Client]:
+    """A job whose ranks all run, and do not care for SIGTERM."""
+    client = mrunkit.start_run("-N", "4", "-n", "8", cluster.address, FOREVER, "ignore-term")
+    client.until_said("is pid", 8)
+    client.until_state("running")
+    yield client
+
+
+PHASES = [collecting, launching, running]
+Phase = Callable[[Mrunkit, Served], AbstractContextManager[Client]]
+
+
+def tasks_of(cluster: Served, client: Client) -> list[str]:
+    """The tasks of a client's job that agents still know."""
+    job_id = client.job_id
+    running_ids = cluster.call(lambda it: [key for agent in it.agents for key in agent.running()])
+    return [task_id for _, task_id in running_ids if task_id.startswith(job_id)]
+
+
+@pytest.mark.parametrize(("number", "status"), ENDS)
+@pytest.mark.parametrize("phase", PHASES)
+def test_a_signal_ends_the_job(
+    mrunkit: Mrunkit, cluster: Served, phase: Phase, number: signal.Signals, status: int
+) -> None:
+    """With 128 and its number; when the command has ended, so have the tasks."""
+    with phase(mrunkit, cluster) as client:
+        client.signal(number)
+        ended = client.wait()
+        reasons = ended.stderr.count(f"mrunkit: ended by {number.name}\n")
+        assert (ended.status, reasons) == (status, 1)
+        assert tasks_of(cluster, client) == []
+
+
+def test_a_second_ctrl_c_does_not_wait(mrunkit: Mrunkit, cluster: Served) -> None:
+    """Ranks that ignore SIGTERM have 2 s; after a second Ctrl-C nothing is waited for."""
+    with running(mrunkit, cluster) as client:
+        client.signal(signal.SIGINT)
+        client.until_state("draining")
+        client.signal(signal.SIGINT)
+        assert client.wait().status == 130
+    times = {event["value"]: event["time"] for event in client.events if event["kind"] == "state"}
+    cancels = [event["time"] for event in client.events if event["type"] == "Cancelled"]
+    assert len(cancels) == 2
+    assert times["done"] - cancels[1] < 0.5
+
+
+def test_ctrl_c_with_a_cluster_of_its_own(mrunkit: Mrunkit) -> None:
+    """The cluster is no part of the terminal's process group, and ends with the job."""
+    client = mrunkit.start_run("-N", "2", "local", FOREVER)
+    client.until_said("is pid", 2)
+    client.signal(signal.SIGINT)
+    assert client.wait().status == 130
+
+
+@pytest.mark.parametrize("phase", PHASES)
+def test_nothing_outlives_a_killed_client(mrunkit: Mrunkit, cluster: Served, phase: Phase) -> None:
+    """kill -9: the master notices the end of the connection, and ends the tasks."""
+    with phase(mrunkit, cluster) as client:
+        client.kill()
+        until(lambda: tasks_of(cluster, client) == [], "its tasks are gone")
+
+
+def test_nothing_outlives_a_killed_client_and_its_cluster(mrunkit: Mrunkit) -> None:
+    """kill -9 of a client with a cluster of its own ends that, too."""
+    client = mrunkit.start_run("-N", "2", "local", FOREVER)
+    client.until_said("is pid", 2)
+    client.kill()
+    until(lambda: not any(mrunkit.tmp.iterdir()), "sandboxes removed")
+
+
+def test_a_killed_clients_record_says_so(mrunkit: Mrunkit, cluster: Served) -> None:
+    """It is not for ever `running`."""
+    with running(mrunkit, cluster) as client:
+        assert [record["state"] for record in mrunkit.records()] == ["running"]
+        client.kill()
+    assert [record["state"] for record in mrunkit.records()] == ["lost"]
+
+
+def test_a_rank_that_hides_is_found(mrunkit: Mrunkit, cluster: Served) -> None:
+    """What a rank has left in a session of its own ends with the job."""
+    script = "setsid sleep 1000 & echo started; exec sleep 1000"
+    client = mrunkit.start_run("-N", "2", cluster.address, "sh", "-c", script)
+    client.until_said("started", 2)
+    client.signal(signal.SIGINT)
+    assert client.wait().status == 130
+
+
+def test_a_rank_that_leaves_something_at_its_end(mrunkit: Mrunkit, cluster: Served) -> None:
+    """Also when all went well. It must not hold what mpiexec waits for: PMI, stdout, stderr."""
+    daemon = "import subprocess as s; s.Popen(['sleep', '1000'], start_new_session=True, "
+    daemon += "stdin=s.DEVNULL, stdout=s.DEVNULL, stderr=s.DEVNULL)"
+    ended = mrunkit.run(cluster.address, sys.executable, "-c", daemon)
+    assert (ended.status, ended.stdout) == (0, ""), ended

@@ -151,6 +151,7 @@ class ContainerSite:
                 **env,
                 "MRUNKIT_ADDRESS": launch.address if is_on_host else "",
                 "MRUNKIT_BIND": "" if is_on_host else "address",
+                "MRUNKIT_OWN_MEMORY": "yes",
             },
             container=container_info(
                 self._containers,

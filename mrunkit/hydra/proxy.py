@@ -20,7 +20,8 @@ def proxy_script() -> str:
     MRUNKIT_TASK: the task's id. MRUNKIT_ADDRESS: its address, if the client knows it.
     MRUNKIT_PROXY: hydra_pmi_proxy where the client has it. MRUNKIT_WORKDIR: where ranks
     run, if not where the task was started. MRUNKIT_BIND: not empty if MPI must only use
-    the interface with the task's address.
+    the interface with the task's address. MRUNKIT_OWN_MEMORY: not empty if a memory limit
+    that is reached here is the task's own.
     """
     text = Path(__file__).with_name("proxy.sh").read_text(encoding="utf-8")
     lines = (line for line in text.splitlines() if line.strip() and line.strip()[0] != "#")

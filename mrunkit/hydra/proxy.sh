@@ -144,9 +144,12 @@ while :; do
     kill -0 "$child" 2>/dev/null || break
 done
 status=${stopped:-$status}
-if [ "$status" -ne 0 ]; then
+# hydra_pmi_proxy ends with 0 even if the kernel killed a rank of it.
+if [ -n "${MRUNKIT_OWN_MEMORY:-}" ]; then
     count_memory_kills
     [ "$kills" -eq "$kills_before" ] || status=76
+fi
+if [ "$status" -ne 0 ]; then
     tries=0
     while signal_ranks KILL && [ "$tries" -lt 50 ]; do
         tries=$((tries + 1))

@@ -49,3 +49,22 @@ def test_a_program_for_another_libc(mrunkit: ContainerRuns) -> None:
     assert "compiled for musl, and the image has glibc" in ended.stderr
     assert f"mrunkit compile mine.c --image {mrunkit.image} -o mine" in ended.stderr
     assert [it for it in client.events if it["type"] == "LaunchTask"] == []
+
+
+def test_out_of_memory_is_told_from_other_kills(mrunkit: ContainerRuns) -> None:
+    """The kernel says whose limit it was: the job's."""
+    ended = mrunkit.run_in("-m", "64", "-N", "2", "local", mrunkit.program("out_of_memory"))
+    assert ended.status == 9
+    assert "ran out of memory: the kernel killed a rank that needed more than -m" in ended.stderr
+    assert "give ranks more with -m" in ended.stderr
+
+
+def test_a_container_that_is_killed_is_no_lack_of_memory(mrunkit: ContainerRuns) -> None:
+    """Somebody did it, and the message does not send the user after memory."""
+    client = mrunkit.start_in("-N", "2", "local", mrunkit.program("forever"))
+    client.until_said("is pid", 2)
+    mrunkit.docker("kill", mrunkit.described()[0]["Id"])
+    ended = client.wait()
+    assert ended.status == 125
+    assert "killed from outside (status 137), without having run out of memory" in ended.stderr
+    assert "-m" not in ended.stderr.partition("killed from outside")[2]

@@ -144,10 +144,7 @@ def describe_request(spec: JobSpec, program: str, master: str) -> str:
 
 def describe_change(before: Gang, after: Gang) -> list[str]:
     """The lines for what an event has changed; most often none."""
-    lines = []
-    for key in after.failed_agents - before.failed_agents:
-        failed = next(task for task in after.tasks.values() if task.agent_id == key)
-        lines.append(f"{failed.hostname} failed before MPI started; replacing it")
+    lines = [f"{failure}; replacing it" for failure in after.failures[len(before.failures) :]]
     if after.slots_offered != before.slots_offered and not after.is_complete:
         offered = f"offers collected {after.slots_offered}/{after.spec.nodes}"
         names = " ".join(task.hostname for task in after.current_tasks[:8])

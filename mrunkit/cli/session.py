@@ -71,6 +71,7 @@ class Session:
         self._settings = settings
         self._said = said
         self._records = Records(settings.state_dir)
+        self._keeps_record = not request.spec.dry_run
         self.record = JobRecord(
             job_id=request.spec.job_id,
             name=request.name,
@@ -154,11 +155,12 @@ class Session:
 
     def _write_record(self) -> None:
         """Write the record if it can be; a job is worth more than its record."""
-        if self._request.spec.dry_run:
+        if not self._keeps_record:
             return
         try:
             self._records.write(self.record)
         except OSError as error:
+            self._keeps_record = False
             self._said.note(f"no record of this job: {error}")
 
     def _event_files(self) -> tuple[TextIO, ...]:
@@ -171,7 +173,7 @@ class Session:
                 files.append(wanted.open("w", buffering=1))
             except OSError as error:
                 raise MrunkitError(f"cannot write --events {wanted}: {error.strerror}") from error
-        if not self._request.spec.dry_run:
+        if self._keeps_record:
             with contextlib.suppress(OSError):
                 files.append(self._records.open_events(self.record.job_id))
         return tuple(files)

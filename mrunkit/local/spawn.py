@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from dataclasses import asdict
 from types import TracebackType
 from typing import IO, Self
@@ -24,6 +25,24 @@ from mrunkit.local.stragglers import kill_marked
 START_TIMEOUT = 30.0  # seconds; it takes a third of one
 STOP_TIMEOUT = 10.0  # seconds
 
+KEPT_VARIABLES = frozenset(
+    {"HOME", "LANG", "LD_LIBRARY_PATH", "LOGNAME", "PATH", "TMPDIR", "TZ", "USER"}
+)
+KEPT_PREFIXES = ("DOCKER_", "LC_", "PYTHON")
+
+
+def agent_environment(environ: Mapping[str, str]) -> dict[str, str]:
+    """What the agents, and so their tasks, get of an environment: what a service would have.
+
+    The rest is the client's own. Its secrets are no business of the ranks, and jobs should
+    not depend on it that are to run on other hosts one day.
+    """
+    return {
+        name: value
+        for name, value in environ.items()
+        if name in KEPT_VARIABLES or name.startswith(KEPT_PREFIXES)
+    }
+
 
 def start(config: LocalConfig) -> ClusterProcess:
     """Start a cluster and do not wait for it; Ctrl-C in the terminal does not reach it."""
@@ -33,6 +52,7 @@ def start(config: LocalConfig) -> ClusterProcess:
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=log,
+        env=agent_environment(os.environ),
         start_new_session=True,
     )
     return ClusterProcess(process, log)

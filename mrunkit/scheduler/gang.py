@@ -133,6 +133,8 @@ class Gang:
     """Agents with their ranks, in the order of the slots, once found."""
     tasks: Mapping[str, Task] = field(default_factory=dict)
     failed_agents: frozenset[str] = frozenset()
+    failures: tuple[str, ...] = ()
+    """Which hosts were replaced, each with the reason."""
     retries_left: int
     mpi: Mpi = Mpi.NOT_STARTED
     attached: int = 0

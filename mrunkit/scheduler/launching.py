@@ -83,6 +83,7 @@ def lose_host(
         if not _has_replacement(turn.gang):
             fail_job(turn, f"{failure}; no other agent could take its place", remedy)
             return
+    turn.update(failures=(*turn.gang.failures, failure))
     if turn.gang.state is State.LAUNCHING:
         turn.enter(State.COLLECTING)
     turn.update(slots_offered=len(turn.gang.current_tasks))

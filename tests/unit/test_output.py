@@ -97,8 +97,8 @@ def test_a_request_is_told(nodes: int, procs: int, expected: str) -> None:
         (gang(State.CONNECTING, tasks=2), gang(State.RUNNING, tasks=2), ["MPI started"]),
         (
             gang(State.LAUNCHING, tasks=2),
-            replace(gang(State.COLLECTING, tasks=2), failed_agents=frozenset({"S1"})),
-            ["host1 failed before MPI started; replacing it"],
+            replace(gang(State.COLLECTING, tasks=2), failures=("host1: has no MPICH",)),
+            ["host1: has no MPICH; replacing it"],
         ),
     ],
 )

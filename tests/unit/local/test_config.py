@@ -9,6 +9,7 @@ import pytest
 
 from mrunkit.errors import UsageError
 from mrunkit.local.config import LocalConfig, config_from_json, parse_local
+from mrunkit.local.spawn import agent_environment
 
 
 def test_local_alone_fits_the_machine() -> None:
@@ -44,3 +45,9 @@ def test_a_configuration_survives_json() -> None:
     """The child process runs what its parent was given."""
     config = LocalConfig(agents=2, ports=((1, 2), (5, 9)), attributes={2: {"rack": "r1"}})
     assert config_from_json(json.loads(json.dumps(asdict(config)))) == config
+
+
+def test_agents_get_what_a_service_would_have() -> None:
+    """Ranks must not come to depend on the client's environment, nor see its secrets."""
+    environ = {"PATH": "/bin", "LC_ALL": "C", "API_TOKEN": "secret", "EDITOR": "vi"}
+    assert agent_environment(environ) == {"PATH": "/bin", "LC_ALL": "C"}

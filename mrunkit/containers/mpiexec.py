@@ -215,11 +215,15 @@ class ContainerMpiexec:
 
 
 def _host_options(request: ContainerRequest) -> dict[str, Any]:
-    from docker.types import Ulimit
+    from docker.types import Mount, Ulimit
 
     nofile = request.limits.nofile
     options: dict[str, Any] = {
-        "binds": list(request.volumes),
+        # Mounts, not binds, of which Docker would make again what has just been removed.
+        "mounts": [
+            Mount(target, source, type="bind", read_only=mode == "ro")
+            for source, target, mode in (volume.split(":") for volume in request.volumes)
+        ],
         "init": True,
         "cap_drop": ["ALL"],
         "security_opt": ["no-new-privileges"],

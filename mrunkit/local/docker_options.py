@@ -74,7 +74,8 @@ def container_request(launch: Launch, labels: Mapping[str, str]) -> ContainerReq
         },
         host_config={
             "auto_remove": True,
-            "binds": [f"{launch.sandbox}:{SANDBOX}", *_binds(launch)],
+            "binds": [f"{launch.sandbox}:{SANDBOX}", *_sandbox_binds(launch)],
+            "mounts": _mounts(launch),
             "cpu_shares": max(int(launch.task.resources.cpus * CPU_SHARES), LEAST_CPU_SHARES),
             "mem_limit": f"{max(round(launch.task.resources.mem), LEAST_MEM)}m",
             "network_mode": network,
@@ -131,23 +132,55 @@ def _network(launch: Launch) -> str:
     return str(infos[0]["name"])
 
 
-def _binds(launch: Launch) -> list[str]:
-    return [_bind(volume, launch) for volume in (launch.task.container or {}).get("volumes", ())]
+def _sandbox_binds(launch: Launch) -> list[str]:
+    """Volumes in the sandbox, where Docker makes the directories that they need."""
+    binds = []
+    for volume in _volumes(launch):
+        outside, inside = volume["host_path"], volume["container_path"]
+        if not outside.startswith("/"):
+            if not inside.startswith("/"):
+                raise OptionError(
+                    f"Both host_path '{outside}' and container_path '{inside}' of a volume "
+                    "are relative"
+                )
+            binds.append(f"{launch.sandbox}/{outside}:{inside}:{_mode(volume)}")
+    return binds
 
 
-def _bind(volume: Json, launch: Launch) -> str:
-    outside, inside = volume.get("host_path"), volume["container_path"]
-    if outside is None:
-        raise OptionError(f"volume {inside} has no host_path: volume drivers are not supported")
-    if not outside.startswith("/"):
-        if not inside.startswith("/"):
+def _mounts(launch: Launch) -> list[Json]:
+    """Volumes outside of the sandbox, which must be there.
+
+    Otherwise Docker would make them again that a client has just removed.
+    """
+    return [
+        {
+            "Type": "bind",
+            "Source": volume["host_path"],
+            "Target": _inside(volume["container_path"]),
+            "ReadOnly": _mode(volume) == "ro",
+        }
+        for volume in _volumes(launch)
+        if volume["host_path"].startswith("/")
+    ]
+
+
+def _volumes(launch: Launch) -> list[Json]:
+    volumes: list[Json] = (launch.task.container or {}).get("volumes", [])
+    for volume in volumes:
+        if volume.get("host_path") is None:
             raise OptionError(
-                f"Both host_path '{outside}' and container_path '{inside}' of a volume are relative"
+                f"volume {volume['container_path']} has no host_path: "
+                "volume drivers are not supported"
             )
-        outside = f"{launch.sandbox}/{outside}"
-    elif not inside.startswith("/"):
-        inside = f"{SANDBOX}/{inside}"
-    return f"{outside}:{inside}:{volume.get('mode', 'RW').lower()}"
+    return volumes
+
+
+def _inside(path: str) -> str:
+    return path if path.startswith("/") else f"{SANDBOX}/{path}"
+
+
+def _mode(volume: Json) -> str:
+    return str(volume.get("mode", "RW")).lower()
 
 
 def _add_ports(request: ContainerRequest, launch: Launch) -> None:

@@ -140,7 +140,7 @@ class Gang:
     attached: int = 0
     """How many proxies are connected to mpiexec."""
     ended_first: Outcome | None = None
-    """The task that ended first under a running mpiexec, and not well."""
+    """How the task ended that ended first under a running mpiexec, and not well."""
     outcome: Outcome | None = None
     is_forced: bool = False
     """Left without having seen everything end."""

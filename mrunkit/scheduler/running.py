@@ -76,7 +76,7 @@ def _task_ended(turn: Turn, task: Task, event: TaskUpdated) -> None:
         finish_if_drained(turn)
     elif is_current and turn.gang.state in (State.COLLECTING, State.LAUNCHING):
         is_to_blame = event.reason != "REASON_INVALID_OFFERS"
-        lose_host(turn, task, describe_end(event), is_to_blame=is_to_blame)
+        lose_host(turn, task, describe_end(event), remedy=event.remedy, is_to_blame=is_to_blame)
     elif is_current:
         _task_ended_under_mpi(turn, task, event)
 
@@ -86,15 +86,24 @@ def _task_ended_under_mpi(turn: Turn, task: Task, event: TaskUpdated) -> None:
     gang = turn.gang
     if _is_lost(event):
         fail_job(turn, f"{task.hostname}: {describe_end(event)}", event.remedy)
-    elif event.state is not TaskState.FINISHED and gang.ended_first is None:
-        message = f"{task.hostname}: {describe_end(event)}"
-        turn.update(
-            ended_first=Outcome(exit_status=ExitStatus.FAILED, message=message, remedy=event.remedy)
-        )
-        turn.set_deadline(Deadline.VERDICT, VERDICT_SECONDS)
+    elif event.state is not TaskState.FINISHED:
+        _note_bad_end(turn, task, event)
     elif Deadline.VERDICT not in gang.deadlines and not any(t.is_alive for t in gang.current_tasks):
         turn.set_deadline(Deadline.VERDICT, VERDICT_SECONDS)
     _run_if_all_attached(turn)
+
+
+def _note_bad_end(turn: Turn, task: Task, event: TaskUpdated) -> None:
+    """Keep the first bad end, or the first that is understood: others follow from it."""
+    first = turn.gang.ended_first
+    if first is None:
+        turn.set_deadline(Deadline.VERDICT, VERDICT_SECONDS)
+    elif first.remedy is not None or event.remedy is None:
+        return
+    message = f"{task.hostname}: {describe_end(event)}"
+    turn.update(
+        ended_first=Outcome(exit_status=ExitStatus.FAILED, message=message, remedy=event.remedy)
+    )
 
 
 def _explain_outcome(turn: Turn, task: Task, event: TaskUpdated) -> None:

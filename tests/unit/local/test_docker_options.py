@@ -86,6 +86,7 @@ def test_a_plain_task_is_what_mesos_makes_of_it() -> None:
         host_config={
             "auto_remove": True,
             "binds": ["/work/host1-c0ffee:/mnt/mesos/sandbox"],
+            "mounts": [],
             "cpu_shares": 512,
             "mem_limit": "64m",
             "network_mode": "host",
@@ -211,10 +212,11 @@ def test_volumes_are_mounted_relative_to_the_sandbox_on_either_side() -> None:
             ]
         }
     )
-    assert made.host_config["binds"][1:] == [
-        "/share:/share:rw",
-        "/in:/mnt/mesos/sandbox/data:ro",
-        "/work/host1-c0ffee/out:/out:rw",
+    assert made.host_config["binds"][1:] == ["/work/host1-c0ffee/out:/out:rw"]
+    mounts = made.host_config["mounts"]
+    assert [(it["Source"], it["Target"], it["ReadOnly"]) for it in mounts] == [
+        ("/share", "/share", False),
+        ("/in", "/mnt/mesos/sandbox/data", True),
     ]
 
 

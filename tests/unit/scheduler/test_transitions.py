@@ -551,12 +551,24 @@ def test_a_task_whose_end_is_understood_explains_mpiexecs_number() -> None:
     )
     expected = Outcome(exit_status=9, message="host1: ran out of memory", remedy="give it more")
     before, after = Job(nodes=2).running(), Job(nodes=2).running()
+    before.send(ended("j.0.0", message="Container exited with status 7"))
     before.send(known)
     before.send(MpiExited(exit_status=9, message="a rank was ended by signal 9"))
     after.send(MpiExited(exit_status=9, message="a rank was ended by signal 9"))
     after.send(known)
     assert before.gang.outcome == expected
     assert after.gang.outcome == expected
+
+
+def test_a_host_that_is_not_replaced_takes_its_remedy_along() -> None:
+    """What to do about it is worth as much when nothing was running yet."""
+    job = Job(nodes=1, retries=0).launched()
+    job.send(
+        TaskUpdated(task_id="j.0.0", state=TaskState.FAILED, message="no image", remedy="pull it")
+    )
+    assert job.gang.outcome == Outcome(
+        exit_status=FAILED, message="host0: no image", remedy="pull it"
+    )
 
 
 def test_a_mpiexec_that_does_not_notice_a_dead_proxy_is_ended() -> None:

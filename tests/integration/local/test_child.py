@@ -22,7 +22,8 @@ from mrunkit.local.config import LocalConfig
 from mrunkit.local.processes import Isolation
 from mrunkit.local.stragglers import marked_processes
 
-MARKER = "MRUNKIT_TEST_CHILD"
+MARKER = "LC_MRUNKIT_TEST"
+"""Of a client's environment, agents get little besides the variables of its locale."""
 
 
 def until(condition: Callable[[], bool]) -> None:

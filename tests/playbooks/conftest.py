@@ -1,0 +1,41 @@
+"""For the tests of roles: container hosts, shared by all tests of a session or a test's own."""
+
+from __future__ import annotations
+
+import sys
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from container_hosts import FULL_IMAGE, Docker, LabHosts, start
+
+StartHosts = Callable[..., LabHosts]
+
+
+@pytest.fixture(scope="session")
+def start_hosts(docker: Docker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartHosts]:
+    """Start hosts of an image; all of them are gone when the tests end."""
+    names: list[str] = []
+
+    def start_some(count: int = 3, image: str = FULL_IMAGE) -> LabHosts:
+        if docker("image", "inspect", image, check=False).returncode:
+            pytest.skip(f"no image {image}")
+        names.append(f"mrunkit-test-{uuid.uuid4().hex[:8]}")
+        return start(docker, names[-1], count, image, tmp_path_factory.mktemp("lab"))
+
+    yield start_some
+    for name in names:
+        containers = docker("ps", "-aq", "--filter", f"label={name}").stdout.split()
+        if containers:
+            docker("rm", "-f", "-v", *containers)
+        docker("network", "rm", name, check=False)
+
+
+@pytest.fixture(scope="session")
+def lab_hosts(start_hosts: StartHosts) -> LabHosts:
+    """Three hosts with all packages present, the same ones for all tests of a session."""
+    return start_hosts(3)

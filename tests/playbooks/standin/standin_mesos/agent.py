@@ -1,0 +1,173 @@
+"""The agent: recovers who it was, registers, and says once a second that it is there."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+from standin_mesos import flags as flag
+from standin_mesos.credentials import basic, read_credential, read_credentials
+from standin_mesos.resources import parse_attributes, parse_resources, refusal
+from standin_mesos.serving import Answer, Request, serve
+from standin_mesos.version import VERSION
+from standin_mesos.zookeeper import ZooKeeper, ZooKeeperError
+
+BEAT_SECONDS = 1.0
+
+
+class Agent:
+    """Its flags, and who it is."""
+
+    def __init__(self, flags: dict[str, str]) -> None:
+        flag.require(flags, "master", "work_dir")
+        self.flags = flags
+        self._authorization = None
+        self._secrets: dict[str, str] = {}
+        if "credential" in flags:
+            self._authorization = basic(*read_credential(flags["credential"]))
+        if "http_credentials" in flags:
+            self._secrets = read_credentials(flags["http_credentials"])
+        for name in ("authenticate_http_readonly", "authenticate_http_readwrite"):
+            if flag.is_on(flags, name) and not self._secrets:
+                raise flag.FlagError(f"Flag '{name}' needs --http_credentials")
+        work_dir = Path(flags["work_dir"]).absolute()
+        work_dir.mkdir(parents=True, exist_ok=True)
+        self.address = flags.get("advertise_ip") or flags.get("ip") or "127.0.0.1"
+        self.port = int(flags.get("port", "5051"))
+        self.info: dict[str, Any] = {
+            "hostname": flags.get("hostname", self.address),
+            "port": self.port,
+            "resources": parse_resources(flags.get("resources", ""), str(work_dir)),
+            "attributes": parse_attributes(flags.get("attributes", "")),
+        }
+        self._meta = work_dir / "meta/slaves"
+        self.id = self._recover()
+        self._zookeeper: ZooKeeper | None = None
+
+    def answer(self, request: Request) -> Answer:
+        """What a request gets."""
+        path = request.path
+        for prefix in ("/slave(1)", "/agent"):
+            if path.startswith(prefix):
+                path = path[len(prefix) :]
+        if path == "/health":
+            return Answer(200)
+        if path == "/version":
+            return Answer(200, {"version": VERSION, "git_sha": "stand-in"})
+        name = f"authenticate_http_read{'only' if request.method == 'GET' else 'write'}"
+        if flag.is_on(self.flags, name):
+            refused = request.refused(self._secrets, "mesos-agent")
+            if refused:
+                return refused
+        if path == "/flags":
+            return Answer(200, {"flags": self.flags})
+        if path == "/state":
+            return Answer(
+                200, {"id": self.id, "version": VERSION, "flags": self.flags, **self.info}
+            )
+        return Answer(404)
+
+    def keep_registered(self) -> None:
+        """Register, again and again: a master that was started anew learns of us so."""
+        while True:
+            try:
+                self._register(self._master())
+            except urllib.error.HTTPError as error:
+                if error.code in (401, 403):
+                    flag.exit_with("Master refused authentication")
+            except (OSError, ZooKeeperError):
+                self._zookeeper = None
+            time.sleep(BEAT_SECONDS)
+
+    def _master(self) -> str:
+        master = self.flags["master"]
+        if not master.startswith("zk://"):
+            return master
+        self._zookeeper = self._zookeeper or ZooKeeper(master)
+        leader: Any = self._zookeeper.leader()
+        if leader is None:
+            raise ZooKeeperError("nobody leads")
+        return f"{leader['address']['ip']}:{leader['address']['port']}"
+
+    def _register(self, master: str) -> None:
+        body = {**self.info, "ip": self.address, "id": self.id, "version": VERSION}
+        request = urllib.request.Request(
+            f"http://{master}/standin/agents", data=json.dumps(body).encode(), method="POST"
+        )
+        if self._authorization:
+            request.add_header("Authorization", self._authorization)
+        with urllib.request.urlopen(request, timeout=10) as response:
+            told = json.loads(response.read())["id"]
+        if told != self.id:
+            sys.stderr.write(f"Registered with master {master}; given agent ID {told}\n")
+            self.id = told
+            self._checkpoint()
+
+    def _recover(self) -> str:
+        latest = self._meta / "latest"
+        if not latest.is_symlink() or self.flags.get("recover", "reconnect") != "reconnect":
+            return ""
+        saved = json.loads((latest / "slave.info").read_text())
+        reason = refusal(saved, self.info, self.flags.get("reconfiguration_policy", "equal"))
+        if reason:
+            raise flag.FlagError(
+                f"Failed to perform recovery: {reason}\n"
+                "If recovery failed due to a change in configuration and you want to\n"
+                "keep the current agent id, you might want to change the\n"
+                "`--reconfiguration_policy` flag to a more permissive value.\n\n"
+                "To restart this agent with a new agent id instead, do as follows:\n"
+                f"rm -f {latest}\n"
+                "This ensures that the agent does not recover old live executors."
+            )
+        self.id = latest.resolve().name
+        self._checkpoint()
+        return self.id
+
+    def _checkpoint(self) -> None:
+        directory = self._meta / self.id
+        directory.mkdir(parents=True, exist_ok=True)
+        (directory / "slave.info").write_text(json.dumps(self.info))
+        latest = self._meta / "latest"
+        new = self._meta / "latest.new"
+        new.unlink(missing_ok=True)
+        new.symlink_to(directory)
+        new.replace(latest)
+
+
+def check_surroundings(flags: dict[str, str]) -> None:
+    """Raise FlagError if what tasks need is not there."""
+    directory = flags.get("launcher_dir")
+    if directory and not (Path(directory) / "mesos-docker-executor").exists():
+        raise flag.FlagError(
+            f"Failed to find 'mesos-docker-executor' in launcher_dir '{directory}'"
+        )
+    if "docker" in flags.get("containerizers", "mesos").split(","):
+        docker = flags.get("docker", "docker")
+        if shutil.which(docker) is None:
+            raise flag.FlagError(
+                "Failed to create a containerizer: Could not create DockerContainerizer: "
+                f"Failed to create docker: '{docker}' is not there"
+            )
+
+
+def main() -> None:
+    """Run until told to stop."""
+    try:
+        flags = flag.parse_flags(sys.argv[1:], flag.AGENT)
+        if flag.is_on(flags, "version"):
+            sys.stdout.write(f"mesos {VERSION}\n")
+            return
+        check_surroundings(flags)
+        agent = Agent(flags)
+        server = serve((flags.get("ip", "0.0.0.0"), agent.port), agent.answer)
+    except (flag.FlagError, OSError) as error:
+        flag.exit_with(str(error))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    agent.keep_registered()

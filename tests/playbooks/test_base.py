@@ -1,0 +1,120 @@
+"""What base gives every host: names, limits, clocks and openings in its firewall."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from container_hosts import BARE_IMAGE, LabHosts
+
+pytestmark = [pytest.mark.docker, pytest.mark.timeout(900)]
+
+STEPS = ("validate.yml", "base.yml", "ssh.yml")
+
+LISTEN = """
+import socket
+server = socket.create_server(("", 7777))
+server.settimeout(60)
+print("listening", flush=True)
+server.accept()
+"""
+CONNECT = "import socket; socket.create_connection(('{}', {}), timeout=3)"
+
+CLOSED = """
+iptables -A INPUT -i lo -j ACCEPT
+iptables -A INPUT -m conntrack --ctstate ESTABLISHED,RELATED -j ACCEPT
+iptables -A INPUT -p tcp --dport 22 -j ACCEPT
+iptables -P INPUT DROP
+"""
+OPENED = "iptables -P INPUT ACCEPT; iptables -F INPUT"
+
+
+@pytest.fixture(scope="module")
+def converged(lab_hosts: LabHosts) -> LabHosts:
+    """The hosts once base and ssh ran."""
+    lab_hosts.play(*STEPS)
+    return lab_hosts
+
+
+def test_a_second_run_changes_nothing(converged: LabHosts) -> None:
+    """Nor does one that only looks."""
+    assert set(converged.play(*STEPS).changed.values()) == {0}
+    assert set(converged.play(*STEPS, "--check").changed.values()) == {0}
+
+
+def test_every_host_knows_every_name(converged: LabHosts) -> None:
+    """By /etc/hosts, its own name included, and not by a loopback address."""
+    for host in converged.containers:
+        for other, address in converged.addresses.items():
+            assert converged.on(host, "getent", "ahostsv4", other).split()[0] == address
+
+
+def test_each_host_logs_in_to_each(converged: LabHosts) -> None:
+    """Without a question, by name and by address, checking host keys strictly."""
+    options = ("-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=yes")
+    for host in converged.containers:
+        for other, address in converged.addresses.items():
+            assert converged.on(host, "ssh", *options, other, "hostname").strip() == other
+            assert converged.on(host, "ssh", *options, address, "hostname").strip() == other
+
+
+def test_the_key_opens_nothing_from_elsewhere(converged: LabHosts) -> None:
+    """Stolen from a host, it is of no use outside the lab."""
+    line = converged.on("host1", "grep", "mrunkit-lab", "/root/.ssh/authorized_keys")
+    assert line.startswith('from="')
+    assert not any(
+        f"{address.rpartition('.')[0]}.0/24" in line for address in converged.addresses.values()
+    )
+
+
+def test_what_was_there_stays(start_hosts, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    """A user's key, known hosts and configuration, through converge and teardown, bare hosts."""
+    hosts: LabHosts = start_hosts(2, BARE_IMAGE)
+    files = {
+        "/root/.ssh/id_ed25519": "my own key",
+        "/root/.ssh/config": "Host elsewhere\n    User me",
+        "/etc/ssh/ssh_known_hosts": "elsewhere ssh-ed25519 AAAA",
+    }
+    for path, text in files.items():
+        hosts.on("host1", "sh", "-c", f"printf '%s\\n' '{text}' > {path}")
+    hosts.on("host1", "sh", "-c", "printf '127.0.1.1 host1.lan host1\\n' >> /etc/hosts")
+    watched = ("cat", *files, "/etc/hosts", "/root/.ssh/authorized_keys")
+    before = hosts.on("host1", *watched)
+
+    seen = hosts.play(*STEPS, "--check")
+    assert min(seen.changed.values()) > 0
+    assert hosts.on("host1", *watched) == before
+
+    hosts.play(*STEPS)
+    assert "elsewhere" in hosts.on("host1", "cat", "/root/.ssh/config")
+    assert hosts.on("host1", "cat", "/root/.ssh/id_ed25519").strip() == "my own key"
+    assert "\n127.0.1.1" not in hosts.on("host1", "cat", "/etc/hosts")
+
+    hosts.play("teardown.yml", "--tags", "base,ssh")
+    assert hosts.on("host1", *watched) == before
+    assert not (hosts.directory / ".mrunkit" / "id_mrunkit_lab").exists()
+
+
+def test_a_firewall_is_opened_to_the_lab_and_to_nobody_else(converged: LabHosts) -> None:
+    """It stays on: what is not from the lab's hosts is turned away as before."""
+    converged.on("host1", "sh", "-c", CLOSED)
+    try:
+        converged.play("validate.yml", "base.yml")
+        assert set(converged.play("validate.yml", "base.yml").changed.values()) == {0}
+        assert connects(converged, "host0", "host1", 7777)
+        assert "-P INPUT DROP" in converged.on("host1", "iptables", "-S", "INPUT")
+        accepted = converged.on("host1", "iptables", "-S", "MRUNKIT")
+        assert all("-s " in line for line in accepted.splitlines() if line.startswith("-A"))
+    finally:
+        converged.on("host1", "systemctl", "disable", "--now", "mrunkit-firewall", check=False)
+        converged.on("host1", "sh", "-c", OPENED)
+
+
+def connects(hosts: LabHosts, source: str, target: str, port: int) -> bool:
+    """Whether a connection from one host to another's port comes about."""
+    hosts.docker("exec", "-d", hosts.containers[target], "python3", "-c", LISTEN)
+    listening = "until ss -tln | grep -q :7777; do sleep 0.1; done"
+    hosts.on(target, "timeout", "30", "sh", "-c", listening)
+    command = CONNECT.format(hosts.addresses[target], port)
+    done = hosts.docker("exec", hosts.containers[source], "python3", "-c", command, check=False)
+    return done.returncode == 0

@@ -1,0 +1,152 @@
+"""Role docker on real hosts: an engine of an allowed version, and its settings beside others'."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from container_hosts import LabHosts
+from small_image import NAME, put_small_image, save_small_image
+
+pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]
+
+PLAYS = ("validate.yml", "docker.yml")
+DAEMON = "/etc/docker/daemon.json"
+
+
+def _daemon(hosts: LabHosts, host: str) -> Any:
+    return json.loads(hosts.on(host, "cat", DAEMON))
+
+
+def _put_daemon(hosts: LabHosts, host: str, text: str) -> None:
+    hosts.on(host, "sh", "-c", f"echo '{text}' > {DAEMON}")
+
+
+def _pid(hosts: LabHosts, host: str) -> str:
+    return hosts.on(host, "cat", "/run/docker.pid")
+
+
+def test_check_mode_tells_the_changes_and_makes_none(lab_hosts: LabHosts) -> None:
+    """--check on hosts without the role's settings says so, and leaves them without."""
+    lab_hosts.play("teardown.yml", "--tags", "docker")
+
+    checked = lab_hosts.play(*PLAYS, "--check")
+
+    assert min(checked.changed.values()) > 0
+    assert lab_hosts.on("host1", "ls", "/etc/docker").split() == ["key.json"]
+
+
+def test_a_second_run_changes_nothing(lab_hosts: LabHosts) -> None:
+    """Logs are rotated and the package is held; then neither a run nor --check changes anything."""
+    lab_hosts.play(*PLAYS)
+
+    again, checked = lab_hosts.play(*PLAYS), lab_hosts.play(*PLAYS, "--check")
+
+    assert _daemon(lab_hosts, "host1") == {
+        "log-driver": "json-file",
+        "log-opts": {"max-file": "3", "max-size": "10m"},
+    }
+    assert lab_hosts.on("host1", "apt-mark", "showhold").split() == ["docker.io"]
+    assert set(again.changed.values()) == set(checked.changed.values()) == {0}
+
+
+def test_settings_of_others_stay_in_daemon_json(lab_hosts: LabHosts) -> None:
+    """What somebody else set there is there afterwards, and after a teardown, too."""
+    lab_hosts.play(*PLAYS)
+    theirs = {"labels": ["rack=a"], "log-opts": {"max-file": "9", "compress": "true"}}
+    _put_daemon(lab_hosts, "host2", json.dumps(theirs))
+
+    lab_hosts.play(*PLAYS)
+    merged = _daemon(lab_hosts, "host2")
+    lab_hosts.play("teardown.yml", "--tags", "docker", "--limit", "host2")
+    left = _daemon(lab_hosts, "host2")
+    lab_hosts.on("host2", "rm", DAEMON)
+
+    assert merged["labels"] == left["labels"] == ["rack=a"]
+    assert merged["log-opts"] == {"max-file": "3", "max-size": "10m", "compress": "true"}
+    assert "log-driver" not in left
+
+
+def test_a_newer_docker_than_allowed_is_refused(lab_hosts: LabHosts) -> None:
+    """The message names host, version, limit and remedy; Docker stays as it is."""
+    version = lab_hosts.on("host1", "docker", "version", "-f", "{{.Server.Version}}").strip()
+
+    played = lab_hosts.play(*PLAYS, docker_max_major=19, check=False)
+
+    said = " ".join(played.output.split())
+    assert played.failed == {"host0": 1, "host1": 1, "host2": 1}
+    assert f"host1 has Docker {version}, and this lab allows versions up to 19" in said
+    assert "docker_source=repository" in said
+    assert "aventer-mesos" in said
+
+
+def test_a_version_is_not_replaced_unasked(lab_hosts: LabHosts) -> None:
+    """Another docker_version than the host's is a message: replacing it would end containers."""
+    played = lab_hosts.play(*PLAYS, docker_version="25.0", check=False)
+
+    assert played.status != 0
+    assert "docker_upgrade=true" in played.output
+
+
+def test_live_restore_is_refused(lab_hosts: LabHosts) -> None:
+    """No swarm works with it, so it is told before anything is changed."""
+    _put_daemon(lab_hosts, "host2", '{"live-restore": true}')
+
+    played = lab_hosts.play(*PLAYS, check=False)
+    left = _daemon(lab_hosts, "host2")
+    lab_hosts.on("host2", "rm", DAEMON)
+
+    assert played.failed["host2"] == 1
+    assert "host2 has live-restore on" in played.output
+    assert left == {"live-restore": True}
+
+
+def test_broken_daemon_json_is_refused(lab_hosts: LabHosts) -> None:
+    """A file that is no JSON is somebody's work: it is named, not replaced."""
+    _put_daemon(lab_hosts, "host2", '{"labels": [')
+
+    played = lab_hosts.play(*PLAYS, check=False)
+    left = lab_hosts.on("host2", "cat", DAEMON)
+    lab_hosts.on("host2", "rm", DAEMON)
+
+    assert played.failed["host2"] == 1
+    assert "/etc/docker/daemon.json on host2 is not valid JSON" in " ".join(played.output.split())
+    assert left.strip() == '{"labels": ['
+
+
+def test_a_restart_that_was_cut_off_is_made_up_for(lab_hosts: LabHosts) -> None:
+    """A run that ended between daemon.json and the restart: the next one restarts Docker, once."""
+    lab_hosts.play(*PLAYS)
+    lab_hosts.on("host1", "touch", "/var/lib/mrunkit/docker-restart")
+    before = _pid(lab_hosts, "host1"), _pid(lab_hosts, "host2")
+
+    lab_hosts.play(*PLAYS)
+    after = _pid(lab_hosts, "host1"), _pid(lab_hosts, "host2")
+    again = lab_hosts.play(*PLAYS)
+
+    assert (before[0] == after[0], before[1] == after[1]) == (False, True)
+    assert set(again.changed.values()) == {0}
+
+
+def test_running_containers_are_not_ended_unasked(lab_hosts: LabHosts, tmp_path: Path) -> None:
+    """Where containers run, new settings wait until somebody says that they may end."""
+    lab_hosts.play(*PLAYS)
+    put_small_image(lab_hosts, save_small_image(lab_hosts.docker, tmp_path), "host1")
+    lab_hosts.on("host1", "docker", "run", "-d", "--name", "job", NAME, "sleep", "1000")
+
+    refused = lab_hosts.play(*PLAYS, "--limit", "host1", check=False, docker_log_max_size="20m")
+    running = lab_hosts.on("host1", "docker", "ps", "-q").split()
+    allowed = lab_hosts.play(
+        *PLAYS, "--limit", "host1", docker_log_max_size="20m", docker_may_restart=True
+    )
+    size = _daemon(lab_hosts, "host1")["log-opts"]["max-size"]
+    lab_hosts.on("host1", "docker", "rm", "-f", "job")
+    lab_hosts.on("host1", "docker", "image", "rm", NAME)
+
+    assert refused.failed["host1"] == 1
+    assert "docker_may_restart=true" in refused.output
+    assert len(running) == 1
+    assert allowed.status == 0
+    assert size == "20m"

@@ -1,0 +1,267 @@
+"""The role mesos: masters and agents that know each other, from an archive, with credentials.
+
+Mesos cannot be downloaded where these tests run: the daemons are stand-ins, see
+`standin/standin_mesos/__init__.py`. With MRUNKIT_MESOS_ARCHIVE (an installation prefix of Mesos,
+packed with tar) and MRUNKIT_MESOS_SHA256 in the environment they are real ones.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import hashlib
+import http.server
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from container_hosts import PLAYBOOKS, LabHosts
+
+from mrunkit.mesos.address import HostPort
+from mrunkit.mesos.operator import Credentials, MasterRefusedError, Operator
+from mrunkit.scheduler.offers import Agent
+
+pytestmark = [pytest.mark.docker, pytest.mark.timeout(900)]
+
+BUILD = Path(__file__).parent / "standin/build.py"
+STEPS = ("validate.yml", "mesos.yml")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Archive:
+    """An archive of Mesos, and what the inventory has to say of it."""
+
+    path: Path
+    sha256: str
+    version: str
+    is_real: bool = False
+
+    @property
+    def variables(self) -> dict[str, object]:
+        """For a run of the role."""
+        variables: dict[str, object] = {
+            "mesos_install": "archive",
+            "mesos_archive": str(self.path),
+            "mesos_archive_sha256": self.sha256,
+            "mesos_version": self.version,
+        }
+        # The stand-in needs no libraries.
+        return variables if self.is_real else {**variables, "mesos_archive_packages": []}
+
+
+@pytest.fixture(scope="module")
+def archives(tmp_path_factory: pytest.TempPathFactory) -> tuple[Archive, Archive]:
+    """Two versions of Mesos; a real one comes first, if there is one."""
+    directory = tmp_path_factory.mktemp("archives")
+    first, second = (stand_in(directory, version) for version in ("1.11.0", "1.12.0"))
+    real = os.environ.get("MRUNKIT_MESOS_ARCHIVE")
+    if real:
+        sha256 = os.environ["MRUNKIT_MESOS_SHA256"]
+        first = Archive(path=Path(real), sha256=sha256, version="real", is_real=True)
+    return first, second
+
+
+def stand_in(directory: Path, version: str) -> Archive:
+    path = directory / f"mesos-{version}.tar.gz"
+    subprocess.run([sys.executable, BUILD, path, version], check=True)
+    sha256 = hashlib.sha256(path.read_bytes()).hexdigest()
+    return Archive(path=path, sha256=sha256, version=version)
+
+
+@pytest.fixture(scope="module")
+def mesos(lab_hosts: LabHosts, archives: tuple[Archive, Archive]) -> LabHosts:
+    """The hosts, once the role ran; seen first that a dry run passes and changes nothing."""
+    bare = lab_hosts.play(*STEPS, "--check", **archives[0].variables)
+    assert set(bare.failed.values()) == {0}
+    assert lab_hosts.on("host1", "sh", "-c", "ls -d /etc/mesos /opt/mesos", check=False) == ""
+    lab_hosts.play(*STEPS, **archives[0].variables)
+    return lab_hosts
+
+
+def secret(hosts: LabHosts) -> str:
+    return (hosts.directory / ".mrunkit/mesos-secret").read_text().strip()
+
+
+def operator(hosts: LabHosts) -> Operator:
+    """What `mrunkit run` would ask."""
+    return Operator(
+        master=HostPort(host=hosts.addresses["host0"], port=5050),
+        credentials=Credentials(principal="mrunkit", secret=secret(hosts)),
+    )
+
+
+def agents(hosts: LabHosts) -> dict[str, Agent]:
+    return {agent.hostname: agent for agent in operator(hosts).agents()}
+
+
+def inventory_with(hosts: LabHosts, directory: Path, host: str, variables: str) -> Path:
+    """An inventory that says more of one host, beside the state of the first."""
+    path = hosts.directory / f"{directory.name}.ini"
+    lines = hosts.inventory.read_text().splitlines()
+    path.write_text(
+        "\n".join(f"{line} {variables}" if line.startswith(f"{host} ") else line for line in lines)
+        + "\n"
+    )
+    return path
+
+
+def test_all_agents_are_registered(mesos: LabHosts) -> None:
+    """Under their names in the inventory, at the addresses by which the others reach them."""
+    seen = {name: agent.address for name, agent in agents(mesos).items()}
+    assert seen == {name: mesos.addresses[name] for name in ("host1", "host2")}
+
+
+def test_a_second_run_changes_nothing(mesos: LabHosts, archives: tuple[Archive, Archive]) -> None:
+    """Nor does one that only looks."""
+    for words in ((), ("--check",)):
+        played = mesos.play(*STEPS, *words, **archives[0].variables)
+        assert set(played.changed.values()) == {0}
+
+
+def test_nobody_is_answered_without_the_secret(mesos: LabHosts) -> None:
+    """Reading needs it as well as registering."""
+    stranger = Operator(master=operator(mesos).master, credentials=None)
+    with pytest.raises(MasterRefusedError):
+        stranger.agents()
+
+
+def test_secrets_are_for_root_only(mesos: LabHosts, archives: tuple[Archive, Archive]) -> None:
+    """In files that nobody else can read, and in no output, however wordy."""
+    modes = mesos.on("host1", "sh", "-c", "stat -c '%a %U' /etc/mesos/*").splitlines()
+    assert modes == ["600 root", "600 root"]
+    state = mesos.directory / ".mrunkit"
+    assert [oct((state / "mesos-secret").stat().st_mode)[-3:]] == ["600"]
+    mesos.on("host1", "rm", "/etc/mesos/agent-http-credentials.json")
+    played = mesos.play(*STEPS, "-vvv", "--diff", **archives[0].variables)
+    assert secret(mesos) not in played.output
+
+
+def test_an_agent_has_what_the_inventory_says(
+    mesos: LabHosts, archives: tuple[Archive, Archive], tmp_path: Path
+) -> None:
+    """More and less than before, and attributes; less means another agent, not a failure."""
+    ids = []
+    for cpus, rack in ((1, "a"), (4, "a"), (2, "b")):
+        words = f'mesos_agent_resources="cpus:{cpus};mem:512" mesos_agent_attributes="rack:{rack}"'
+        inventory = inventory_with(mesos, tmp_path, "host1", words)
+        mesos.play(*STEPS, inventory=inventory, **archives[0].variables)
+        agent = agents(mesos)["host1"]
+        assert (agent.available.cpus, agent.available.mem) == (cpus, 512)
+        assert [sorted(attribute.values) for attribute in agent.attributes] == [[rack]]
+        ids.append(agent.agent_id)
+    assert ids[0] == ids[1] != ids[2]
+
+
+def test_a_run_that_was_cut_off_is_made_up_for(
+    mesos: LabHosts, archives: tuple[Archive, Archive], tmp_path: Path
+) -> None:
+    """Killed after a unit was written: the next run restarts its daemon, with nothing to write."""
+    inventory = inventory_with(mesos, tmp_path, "host2", 'mesos_agent_attributes="rack:cut"')
+    cut_off(inventory, mesos, archives[0].variables, before="Find what has changed")
+    assert agents(mesos)["host2"].attributes == ()
+    mesos.play(*STEPS, inventory=inventory, **archives[0].variables)
+    assert [sorted(a.values) for a in agents(mesos)["host2"].attributes] == [["cut"]]
+
+
+def cut_off(inventory: Path, hosts: LabHosts, variables: dict[str, object], *, before: str) -> None:
+    """Run the role, and kill the run where a task's or handler's headline says so."""
+    program = Path(sys.executable).parent / "ansible-playbook"
+    extra = json.dumps({**hosts.variables, **variables})
+    with subprocess.Popen(
+        [program, "-i", inventory, *STEPS, "--extra-vars", extra],
+        cwd=PLAYBOOKS,
+        env={**os.environ, "ANSIBLE_CONFIG": "ansible.cfg", "ANSIBLE_NOCOLOR": "1"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        assert process.stdout is not None
+        reached = any(before in line for line in process.stdout)
+        os.killpg(process.pid, signal.SIGKILL)
+    assert reached, f"the run never came to {before}"
+
+
+def test_versions_are_switched_and_switched_back(
+    mesos: LabHosts, archives: tuple[Archive, Archive]
+) -> None:
+    """Upwards by download; back without one, since the former lies there still."""
+    first, second = archives
+    version = operator(mesos).version()
+    ids = {name: agent.agent_id for name, agent in agents(mesos).items()}
+    gateway = mesos.addresses["host0"].rpartition(".")[0] + ".1"
+    with served(second.path.parent, gateway) as port:
+        url = f"http://{gateway}:{port}/{second.path.name}"
+        mesos.play(*STEPS, **{**second.variables, "mesos_archive": url})
+    assert operator(mesos).version() == second.version
+    if not first.is_real:  # whose registry the stand-in does not read
+        assert {name: agent.agent_id for name, agent in agents(mesos).items()} == ids
+    gone = {**first.variables, "mesos_archive": "/nowhere/mesos.tar.gz"}
+    mesos.play(*STEPS, **gone)
+    assert operator(mesos).version() == version
+
+
+@contextlib.contextmanager
+def served(directory: Path, address: str) -> Iterator[int]:
+    """The directory over HTTP; gives the port."""
+    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(directory))
+    with http.server.ThreadingHTTPServer((address, 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield server.server_port
+        server.shutdown()
+
+
+@pytest.mark.parametrize("place", ["path", "URL"])
+def test_an_archive_with_another_checksum_is_not_unpacked(
+    mesos: LabHosts, archives: tuple[Archive, Archive], place: str
+) -> None:
+    """The run says which checksum it has, and leaves nothing of it."""
+    archive = archives[1]
+    gateway = mesos.addresses["host0"].rpartition(".")[0] + ".1"
+    variables = {**archive.variables, "mesos_archive_sha256": "0" * 64}
+    with served(archive.path.parent, gateway) as port:
+        if place == "URL":
+            variables["mesos_archive"] = f"http://{gateway}:{port}/{archive.path.name}"
+        played = mesos.play(*STEPS, check=False, **variables)
+    assert played.status != 0
+    assert archive.sha256 in played.output
+    assert "00000000" not in mesos.on("host1", "ls", "/opt/mesos")
+    assert set(played.changed.values()) == {0}
+
+
+def test_what_a_daemon_says_is_told_if_it_does_not_start(
+    mesos: LabHosts, archives: tuple[Archive, Archive]
+) -> None:
+    """With the daemon's own last words; and the next run, without the mistake, mends it."""
+    mistake = {**archives[0].variables, "mesos_agent_flags": {"containerisers": "docker"}}
+    played = mesos.play(*STEPS, check=False, **mistake)
+    assert set(played.failed.items()) >= {("host1", 1), ("host2", 1)}
+    assert "mesos-agent does not answer" in played.output
+    assert "unknown flag 'containerisers'" in played.output
+    mesos.play(*STEPS, **archives[0].variables)
+    assert set(agents(mesos)) == {"host1", "host2"}
+
+
+def test_nothing_is_guessed_about_where_mesos_comes_from(lab_hosts: LabHosts) -> None:
+    """Without a repository or an archive, the run ends before it changes anything."""
+    played = lab_hosts.play(*STEPS, check=False)
+    assert "Set mesos_repository" in played.output
+    assert set(played.changed.values()) == {0}
+
+
+def test_teardown_leaves_nothing(mesos: LabHosts, archives: tuple[Archive, Archive]) -> None:
+    """Neither daemons nor files; run last."""
+    words = ("teardown.yml", "--tags", "mesos")
+    command = "ls -d /opt/mesos /etc/mesos /var/lib/mesos/* /run/mesos*; pgrep -f [s]bin/mesos"
+    for expected in (True, False):
+        played = mesos.play(*words, **archives[0].variables)
+        assert any(played.changed.values()) == expected
+    for host in mesos.containers:
+        assert mesos.on(host, "sh", "-c", f"({command}) | cat") == ""

@@ -1,0 +1,112 @@
+"""Taking a host out of a lab that goes on: out of Mesos and the swarm first, then the rest.
+
+The Mesos daemons are stand-ins, see `standin/standin_mesos/__init__.py`.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from container_hosts import LabHosts
+
+pytestmark = [pytest.mark.docker, pytest.mark.timeout(900)]
+
+BUILD = Path(__file__).parent / "standin/build.py"
+PLAYS = ("validate.yml", "ssh.yml", "docker.yml", "swarm.yml", "mesos.yml")
+FETCH = """
+import sys, urllib.request
+request = urllib.request.Request(sys.argv[1], headers={"Authorization": sys.argv[2]})
+print(urllib.request.urlopen(request, timeout=10).read().decode())
+"""
+
+
+@pytest.fixture(scope="module")
+def variables(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
+    """What the inventory says of Mesos."""
+    archive = tmp_path_factory.mktemp("archive") / "mesos.tar.gz"
+    subprocess.run([sys.executable, BUILD, archive, "1.11.0"], check=True)
+    return {
+        "lab_image": "",
+        "mesos_install": "archive",
+        "mesos_archive": str(archive),
+        "mesos_archive_sha256": hashlib.sha256(archive.read_bytes()).hexdigest(),
+        "mesos_archive_packages": [],
+    }
+
+
+@pytest.fixture(scope="module")
+def lab(lab_hosts: LabHosts, variables: dict[str, object]) -> Iterator[LabHosts]:
+    """The hosts with swarm and Mesos, which are taken out again at the end."""
+    lab_hosts.play(*PLAYS, **variables)
+    yield lab_hosts
+    lab_hosts.play("teardown.yml", "--tags", "swarm,mesos", **variables)
+
+
+def _agents(hosts: LabHosts) -> list[str]:
+    secret = (hosts.directory / ".mrunkit/mesos-secret").read_text().strip()
+    basic = "Basic " + base64.b64encode(f"mrunkit:{secret}".encode()).decode()
+    url = f"http://{hosts.addresses['host0']}:5050/slaves"
+    printed = hosts.on("host0", "python3", "-c", FETCH, url, basic)
+    return sorted(agent["hostname"] for agent in json.loads(printed)["slaves"])
+
+
+def _nodes(hosts: LabHosts) -> list[str]:
+    return sorted(hosts.on("host0", "docker", "node", "ls", "--format", "{{.Hostname}}").split())
+
+
+@pytest.mark.parametrize("words", [("--limit", "host0"), ()], ids=["the master", "all hosts"])
+def test_what_the_lab_needs_is_not_taken_out(
+    lab: LabHosts, variables: dict[str, object], words: tuple[str, ...]
+) -> None:
+    """The message says why, and every host is as it was."""
+    played = lab.play("remove-host.yml", *words, check=False, **variables)
+
+    assert played.status != 0
+    assert "the lab does not work without it" in " ".join(played.output.split())
+    assert _agents(lab) == ["host1", "host2"]
+    assert _nodes(lab) == ["host0", "host1", "host2"]
+
+
+def test_a_host_leaves_and_comes_back(lab: LabHosts, variables: dict[str, object]) -> None:
+    """Neither the master nor a manager knows it any more; a bootstrap takes it in again."""
+    lab.play("remove-host.yml", "--limit", "host2", **variables)
+    agents, nodes = _agents(lab), _nodes(lab)
+    left = lab.on("host2", "sh", "-c", "ls -d /etc/mesos /etc/docker/daemon.json", check=False)
+    lab.play(*PLAYS, **variables)
+
+    assert agents == ["host1"]
+    assert nodes == ["host0", "host1"]
+    assert left == ""
+    assert _agents(lab) == ["host1", "host2"]
+    assert _nodes(lab) == ["host0", "host1", "host2"]
+
+
+def test_a_host_that_is_gone_is_taken_out(lab: LabHosts, variables: dict[str, object]) -> None:
+    """It cannot be reached: the master and the managers forget it all the same."""
+    lab.docker("pause", lab.containers["host2"])
+    try:
+        _wait_until_down(lab, "host2")
+        played = lab.play("remove-host.yml", "--limit", "host2", check=False, **variables)
+        agents, nodes = _agents(lab), _nodes(lab)
+    finally:
+        lab.docker("unpause", lab.containers["host2"])
+        lab.play(*PLAYS, **variables)
+
+    assert played.status != 0
+    assert agents == ["host1"]
+    assert nodes == ["host0", "host1"]
+    assert _nodes(lab) == ["host0", "host1", "host2"]
+
+
+def _wait_until_down(hosts: LabHosts, host: str) -> None:
+    """Managers take a node for down when it has missed some heartbeats, of 5 s each."""
+    state = f"docker node inspect -f '{{{{.Status.State}}}}' {host}"
+    wait = f"until {state} | grep -q down; do sleep 1; done"
+    hosts.on("host0", "timeout", "120", "sh", "-c", wait)

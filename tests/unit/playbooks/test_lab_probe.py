@@ -1,0 +1,115 @@
+"""What the probe makes of what a host's files and commands say."""
+
+from __future__ import annotations
+
+import pytest
+from playbook_plugins import load
+
+probe = load("roles/validate/library/lab_probe.py")
+
+NO_MODULES: frozenset[str] = frozenset()
+
+
+@pytest.mark.parametrize(
+    ("loaded", "available", "config", "expected"),
+    [
+        ({"esp4"}, None, None, "yes"),
+        (NO_MODULES, {"esp4"}, None, "yes"),
+        (NO_MODULES, None, {"CONFIG_INET_ESP": "y"}, "yes"),
+        (NO_MODULES, {"nfsd"}, {"CONFIG_INET_ESP": "y"}, "yes"),
+        (NO_MODULES, {"nfsd"}, None, "no"),
+        (NO_MODULES, {"nfsd"}, {"CONFIG_INET_ESP": "m"}, "no"),
+        (NO_MODULES, None, {"CONFIG_INET_ESP": "m"}, "unknown"),
+        (NO_MODULES, None, {"CONFIG_XFRM": "y"}, "no"),
+        (NO_MODULES, None, None, "unknown"),
+    ],
+)
+def test_a_kernels_feature_is_told_from_what_can_be_seen(
+    loaded: set[str], available: set[str] | None, config: dict[str, str] | None, expected: str
+) -> None:
+    """Built in counts; a module counts where it can be loaded; where nothing tells, nothing is."""
+    assert probe.feature("esp4", "INET_ESP", loaded, available, config) == expected
+
+
+@pytest.mark.parametrize(
+    ("listed", "expected"),
+    [
+        ("-P INPUT ACCEPT\n", False),
+        ("-P INPUT DROP\n", True),
+        ("-P INPUT ACCEPT\n-A INPUT -i lo -j ACCEPT\n-A INPUT -j REJECT --reject-with x\n", True),
+        ("-P INPUT ACCEPT\n-A INPUT -p udp -m udp --dport 4789 -m bpf -j DROP\n", False),
+        ("", False),
+    ],
+)
+def test_iptables_counts_as_a_firewall_when_it_turns_away_the_rest(
+    listed: str, expected: bool
+) -> None:
+    """What Docker adds for encrypted networks is none."""
+    assert probe.iptables_is_closed(listed) == expected
+
+
+NFTABLES = """
+table inet filter {
+\tchain input {
+\t\ttype filter hook input priority filter; policy %s;
+\t\ttcp dport 22 accept
+\t\t%s
+\t}
+\tchain forward {
+\t\ttype filter hook forward priority filter; policy drop;
+\t}
+}
+table ip filter {
+\tchain INPUT {
+\t\ttype filter hook input priority filter; policy drop;
+\t}
+}
+"""
+
+
+@pytest.mark.parametrize(
+    ("policy", "last", "expected"),
+    [
+        ("drop", "", ["inet filter input"]),
+        ("accept", "counter packets 3 bytes 180 drop", ["inet filter input"]),
+        ("accept", "reject with icmpx admin-prohibited", ["inet filter input"]),
+        ("accept", "ip saddr 192.0.2.1 drop", []),
+    ],
+)
+def test_nftables_chains_that_turn_away_the_rest_are_found(
+    policy: str, last: str, expected: list[str]
+) -> None:
+    """Only what comes in counts, and iptables' own chain is left to iptables."""
+    assert probe.nftables_chains(NFTABLES % (policy, last)) == expected
+
+
+def test_networks_are_read_off_the_routing_table() -> None:
+    """As /proc/net/route of a host with Docker shows it, without the default route."""
+    routes = (
+        "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n"
+        "eth0\t00000000\t011F580A\t0003\t0\t0\t0\t00000000\t0\t0\t0\n"
+        "eth0\t001F580A\t00000000\t0001\t0\t0\t0\t00FFFFFF\t0\t0\t0\n"
+        "docker0\t000011AC\t00000000\t0001\t0\t0\t0\t0000FFFF\t0\t0\t0\n"
+    )
+    assert probe.networks(routes) == [
+        {"interface": "eth0", "network": "10.88.31.0/24"},
+        {"interface": "docker0", "network": "172.17.0.0/16"},
+    ]
+
+
+def test_automounts_are_read_off_the_mounts() -> None:
+    """As /proc/mounts shows one that waits, one that is mounted, and a space."""
+    mounts = (
+        "systemd-1 /share autofs rw,relatime,fd=49,direct 0 0\n"
+        "192.0.2.1:/share /other nfs4 rw 0 0\n"
+        "systemd-1 /my\\040share autofs rw 0 0\n"
+    )
+    assert probe.automounts(mounts) == ["/share", "/my share"]
+
+
+@pytest.mark.parametrize(
+    ("modified", "expected"), [(50.0, False), (100.5, False), (150.0, True), (250.0, False)]
+)
+def test_a_service_is_stale_when_its_file_is_newer(modified: float, expected: bool) -> None:
+    """It started at 100, now is 200; a time to come is a clock that was set back."""
+    assert probe.is_stale(modified, 100.0, 200.0) == expected

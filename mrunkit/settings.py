@@ -48,3 +48,12 @@ def state_dir(environ: Mapping[str, str], home: Path) -> Path:
     if environ.get("XDG_STATE_HOME"):
         return Path(environ["XDG_STATE_HOME"]) / "mrunkit"
     return home / ".local" / "state" / "mrunkit"
+
+
+def cache_dir(environ: Mapping[str, str], home: Path) -> Path:
+    """Where what can be made again is kept. Source: XDG Base Directory Specification."""
+    if environ.get("MRUNKIT_CACHE"):
+        return Path(environ["MRUNKIT_CACHE"])
+    if environ.get("XDG_CACHE_HOME"):
+        return Path(environ["XDG_CACHE_HOME"]) / "mrunkit"
+    return home / ".cache" / "mrunkit"

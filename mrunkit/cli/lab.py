@@ -1,0 +1,236 @@
+"""`mrunkit lab`: hosts to try things on, all on this machine."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+# Cheap: what costs time is imported where it is used.
+from mrunkit.lab.request import (
+    DEFAULT_HOSTS,
+    DEFAULT_NAME,
+    MOST_HOSTS,
+    Acceleration,
+    Backend,
+    Suite,
+)
+
+if TYPE_CHECKING:
+    from mrunkit.lab.directory import LabDirectory, Labs
+    from mrunkit.lab.life import Hosts, Up
+    from mrunkit.lab.record import HostState, LabRecord
+
+Name = Annotated[str, typer.Option("--name", metavar="NAME", help="Of the lab.")]
+Json = Annotated[bool, typer.Option("--json", help="As JSON.")]
+
+lab = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, help="Make hosts on this machine to try things on."
+)
+
+
+@lab.command()
+def up(
+    name: Name = DEFAULT_NAME,
+    hosts: Annotated[
+        int | None,
+        typer.Option(
+            "--hosts", metavar="N", min=1, max=MOST_HOSTS, help=f"  [default: {DEFAULT_HOSTS}]"
+        ),
+    ] = None,
+    backend: Annotated[
+        Backend,
+        typer.Option("--backend", help="docker: containers, fast; qemu: guests with own kernel."),
+    ] = Backend.DOCKER,
+    suite: Annotated[
+        Suite, typer.Option("--suite", help="The Debian release of the hosts.")
+    ] = Suite.BOOKWORM,
+    is_ready: Annotated[
+        bool, typer.Option("--ready", help="Hosts that have the packages bootstrap installs.")
+    ] = False,
+    include: Annotated[
+        list[str] | None,
+        typer.Option("--include", metavar="PACKAGE", help="Hosts have this too; repeatable."),
+    ] = None,
+    mirror: Annotated[
+        str | None,
+        typer.Option("--mirror", metavar="URL", help="Of Debian.  [default: as apt here]"),
+    ] = None,
+    image: Annotated[
+        Path | None,
+        typer.Option("--image", metavar="FILE", help="Cloud image (qcow2) for qemu's guests."),
+    ] = None,
+    memory: Annotated[
+        int, typer.Option("--memory", metavar="MB", min=512, help="Of each of qemu's guests.")
+    ] = 1536,
+    cpus: Annotated[
+        int, typer.Option("--cpus", metavar="N", min=1, max=64, help="Of each of qemu's guests.")
+    ] = 2,
+    acceleration: Annotated[
+        Acceleration, typer.Option("--accel", help="How qemu's guests run.")
+    ] = Acceleration.AUTO,
+    is_json: Json = False,
+) -> None:
+    """Make hosts with systemd and sshd, and an inventory for them.
+
+    The first lab makes a base tree of Debian's packages, which takes a minute or two and root;
+    the next ones of its kind use it again. A lab that is there already is started if need be.
+    """
+    from mrunkit.cli.bars import bars
+    from mrunkit.lab import life
+    from mrunkit.lab.request import GuestSize, LabRequest, check_name, check_request, recipe
+
+    check_name(name)
+    request = LabRequest(
+        name=name,
+        backend=backend,
+        hosts=hosts or DEFAULT_HOSTS,
+        recipe=recipe(backend, suite, is_ready=is_ready, extra=tuple(include or ()), mirror=mirror),
+        image=image.resolve() if image is not None else None,
+        size=GuestSize(memory=memory, cpus=cpus, acceleration=acceleration),
+    )
+    check_request(request)
+    signal.signal(signal.SIGTERM, _end)
+    with bars(sys.stderr, is_terminal=sys.stderr.isatty()) as shown:
+        done = life.up(request, _labs(), _connect, hosts=hosts, progress=shown)
+    print(json.dumps(_entry(done.directory, done.lab)) if is_json else _result(done))
+
+
+@lab.command()
+def ls(is_json: Json = False) -> None:
+    """List the labs of this account, with their hosts."""
+    from mrunkit.output import aligned
+
+    entries = [_entry(directory, lab) for directory, lab in _labs().all()]
+    if is_json:
+        print(json.dumps(entries))
+        return
+    if not entries:
+        print("no labs; make one: mrunkit lab up")
+        return
+    rows: list[tuple[str, ...]] = [("LAB", "BACKEND", "HOST", "STATE", "ADDRESS", "SSH")]
+    for entry in entries:
+        if not entry["hosts"]:
+            rows.append((entry["name"], entry["backend"], "-", entry["state"], "-", "-"))
+        for host in entry["hosts"]:
+            ssh = f"{host['user']}@{host['ssh_address']}:{host['ssh_port']}"
+            state = host["state"] if entry["state"] != "incomplete" else "incomplete"
+            rows.append(
+                (entry["name"], entry["backend"], host["name"], state, host["address"], ssh)
+            )
+    print("\n".join(aligned(rows)))
+
+
+# What follows HOST belongs to the command there.
+@lab.command(context_settings={"allow_interspersed_args": False})
+def ssh(
+    host: Annotated[str, typer.Argument(metavar="HOST", help="As `lab ls` names it.")],
+    command: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[COMMAND]...", help="Run this there, instead of a shell."),
+    ] = None,
+    name: Name = DEFAULT_NAME,
+) -> None:
+    """Log in to a host, or run a command there."""
+    from mrunkit.errors import MrunkitError, UsageError
+    from mrunkit.lab.readiness import ssh_words
+
+    directory, found = _labs().find(_checked(name))
+    if found.host(host) is None:
+        names = ", ".join(other.name for other in found.hosts)
+        raise UsageError(f"lab {name} has no {host}", remedy=f"it has: {names}")
+    try:
+        os.execvp("ssh", [*ssh_words(directory.ssh_config, host), *(command or ())])
+    except FileNotFoundError as error:
+        raise MrunkitError(
+            "there is no ssh", remedy="install it: apt-get install openssh-client"
+        ) from error
+
+
+@lab.command()
+def down(name: Name = DEFAULT_NAME) -> None:
+    """Remove a lab: hosts, disks, networks and files. Base trees stay for the next one."""
+    from mrunkit.lab import life
+
+    removed = life.down(_checked(name), _labs(), _connect)
+    print(f"lab {removed.name} is gone")
+
+
+def _checked(name: str) -> str:
+    from mrunkit.lab.request import check_name
+
+    check_name(name)
+    return name
+
+
+def _labs() -> Labs:
+    from mrunkit.lab.directory import Labs
+    from mrunkit.settings import read_settings
+
+    return Labs(read_settings().state_dir / "labs")
+
+
+def _connect(backend: Backend) -> Hosts:
+    """The backend, on this machine; raises MrunkitError if it is not there."""
+    from mrunkit.settings import cache_dir, read_settings
+
+    cache = cache_dir(read_settings().environ, Path.home()) / "lab"
+    if backend is Backend.DOCKER:
+        from mrunkit.containers.engine import connect
+        from mrunkit.lab.docker_hosts import DockerHosts
+
+        return DockerHosts(connect(), cache)
+    from mrunkit.lab.qemu_hosts import QemuHosts
+
+    return QemuHosts(cache, _labs())
+
+
+def _end(number: int, _frame: object) -> NoReturn:
+    """End by SIGTERM as by Ctrl-C: what was made so far is removed."""
+    raise SystemExit(128 + number)
+
+
+def _entry(directory: LabDirectory, found: LabRecord) -> dict[str, Any]:
+    """A lab, as --json tells it."""
+    from dataclasses import asdict
+
+    from mrunkit.lab.life import states
+    from mrunkit.lab.record import lab_state
+
+    of_hosts: dict[str, HostState] = states(found, _connect)
+    return {
+        "name": found.name,
+        "backend": found.backend.value,
+        "state": lab_state(found, of_hosts),
+        "created": found.created,
+        "base": found.base,
+        "inventory": str(directory.inventory),
+        "ssh_config": str(directory.ssh_config),
+        "hosts": [{**asdict(host), "state": of_hosts[host.name].value} for host in found.hosts],
+    }
+
+
+def _result(done: Up) -> str:
+    """What is there now, and what to do with it."""
+    named = "" if done.lab.name == DEFAULT_NAME else f" --name {done.lab.name}"
+    first = done.lab.hosts[0].name
+    lines = [
+        f"lab {done.lab.name} is up{' already' if done.was_up else ''}: "
+        + " ".join(host.name for host in done.lab.hosts)
+    ]
+    lines += [
+        f"  {ready.host}: did not start: {' '.join(ready.failed_units)}"
+        for ready in done.failed_units
+    ]
+    lines += [
+        f"inventory  {done.directory.inventory}",
+        f"log in     mrunkit lab ssh{named} {first}",
+        f"next       mrunkit bootstrap {done.directory.inventory}",
+        f"remove     mrunkit lab down{named}",
+    ]
+    return "\n".join(lines)

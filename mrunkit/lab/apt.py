@@ -1,0 +1,73 @@
+"""How this machine's apt takes Debian's packages, so that base trees and hosts do as well."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from dataclasses import dataclass
+
+CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AptSetup:
+    """What apt needs to be told."""
+
+    sources: tuple[str, ...] = ()
+    """Lines of a sources.list."""
+    settings: tuple[str, ...] = ()
+    """Lines of an apt.conf: proxies, https and dates."""
+
+    @property
+    def mirror(self) -> str | None:
+        """Where the release itself comes from, without its updates."""
+        return self.sources[0].split()[1] if self.sources else None
+
+
+def read_apt_setup(suite: str, *, mirror: str | None) -> AptSetup:
+    """This machine's set-up, with that suite in place of its own; a mirror replaces sources."""
+    if shutil.which("apt-get") is None:
+        return AptSetup(sources=_mirror_source(suite, mirror))
+    dump = _output("apt-config", "dump")
+    kept = ("Acquire::http", "Acquire::https", "Acquire::Check")
+    settings = tuple(line for line in dump.splitlines() if line.startswith(kept))
+    if mirror is not None:
+        return AptSetup(sources=_mirror_source(suite, mirror), settings=settings)
+    targets = _output(
+        "apt-get",
+        "indextargets",
+        "Created-By: Packages",
+        "Origin: Debian",
+        "--format",
+        "$(REPO_URI) $(RELEASE) $(COMPONENT)",
+    )
+    return AptSetup(sources=debian_sources(targets, suite), settings=settings)
+
+
+def debian_sources(targets: str, suite: str) -> tuple[str, ...]:
+    """The source lines for a suite, from lines of URI, suite and component of this machine's.
+
+    The updates and security fixes of one suite are where the other's are. The release itself
+    comes first.
+    """
+    entries = [line.split() for line in targets.splitlines()]
+    # The shortest name is the release's own: bookworm, not bookworm-updates.
+    own = min((release for _, release, _ in entries), key=len, default="")
+    found = [
+        (release, f"deb {uri} {suite}{release.removeprefix(own)} {component}")
+        for uri, release, component in entries
+        if release == own or release.startswith(f"{own}-")
+    ]
+    return tuple(dict.fromkeys(line for _, line in sorted(found, key=lambda entry: entry[0])))
+
+
+def _mirror_source(suite: str, mirror: str | None) -> tuple[str, ...]:
+    return () if mirror is None else (f"deb {mirror} {suite} main",)
+
+
+def _output(*words: str) -> str:
+    done = subprocess.run(
+        words, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
+    )
+    # Without lists or sources there is nothing to take over.
+    return done.stdout if done.returncode == 0 else ""

@@ -1,0 +1,202 @@
+"""A lab's life: up, what it is like, down; over whichever backend.
+
+`up` leaves a whole lab or nothing: whatever ends it, it removes what it made. If it is
+killed, the lab's record says that it is incomplete, and `up` or `down` removes the rest.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+from mrunkit.errors import MrunkitError, UsageError
+from mrunkit.lab.console import last_lines, remedy_for
+from mrunkit.lab.directory import LabDirectory, Labs
+from mrunkit.lab.readiness import HostFailedError, Readiness, wait_until_ready
+from mrunkit.lab.record import HostRecord, HostState, LabRecord
+from mrunkit.lab.request import Backend, LabRequest
+from mrunkit.lab.seed import HostKeys
+from mrunkit.lab.tree import Progress
+
+
+class Hosts(Protocol):
+    """A backend: makes, starts and removes the hosts of labs."""
+
+    ready_seconds: float
+    """How long hosts may take from their start until they are ready."""
+
+    def prepare(self, request: LabRequest, *, created: float, progress: Progress) -> LabRecord:
+        """A lab without hosts yet, of a base that is made if it is not there."""
+
+    def place(self, lab: LabRecord, count: int) -> LabRecord:
+        """Give the lab its hosts, with addresses."""
+
+    def create(self, lab: LabRecord, directory: LabDirectory, keys: dict[str, HostKeys]) -> None:
+        """Make the hosts, which do not run yet."""
+
+    def start(self, lab: LabRecord, directory: LabDirectory) -> LabRecord:
+        """Start what does not run; the lab as its hosts are reached now."""
+
+    def states(self, lab: LabRecord) -> dict[str, HostState]:
+        """What becomes of each host."""
+
+    def last_words(self, lab: LabRecord, host: str) -> str:
+        """What a host's console said last."""
+
+    def remove(self, lab: LabRecord) -> None:
+        """Remove everything of the lab; what is gone already is as good."""
+
+
+Connect = Callable[[Backend], Hosts]
+
+
+class Wait(Protocol):
+    """Waits until hosts are ready; raises HostFailedError."""
+
+    def __call__(
+        self,
+        hosts: Sequence[HostRecord],
+        ssh_config: Path,
+        states: Callable[[], dict[str, HostState]],
+        *,
+        seconds: float,
+        progress: Progress,
+    ) -> list[Readiness]:
+        """What became of each host."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Up:
+    """A lab that is up."""
+
+    lab: LabRecord
+    directory: LabDirectory
+    was_up: bool
+    """All its hosts ran already."""
+    failed_units: tuple[Readiness, ...] = ()
+    """Hosts of which not everything started."""
+
+
+def up(
+    request: LabRequest,
+    labs: Labs,
+    connect: Connect,
+    *,
+    hosts: int | None,
+    progress: Progress,
+    wait: Wait = wait_until_ready,
+) -> Up:
+    """Bring a lab up, or find it up; `hosts` is a number that was asked for in so many words."""
+    backend = connect(request.backend)
+    with labs.locked(request.name) as directory:
+        found = directory.read()
+        if found is not None and not found.is_complete:
+            progress.show(found.name, "removing what a cut-off start left")
+            _remove(found, directory, connect(found.backend))
+            found = None
+        if found is None:
+            return _bring_up(request, directory, backend, progress, wait)
+        _require_same(found, request, hosts)
+        return _start_again(found, directory, backend, progress, wait)
+
+
+def down(name: str, labs: Labs, connect: Connect) -> LabRecord:
+    """Take a lab down, with all that it has; raises UsageError if there is none."""
+    labs.find(name)
+    with labs.locked(name) as directory:
+        _, lab = labs.find(name)
+        _remove(lab, directory, connect(lab.backend))
+    return lab
+
+
+def states(lab: LabRecord, connect: Connect) -> dict[str, HostState]:
+    """What becomes of a lab's hosts, as far as their backend answers."""
+    try:
+        return connect(lab.backend).states(lab)
+    except MrunkitError:
+        return {host.name: HostState.UNKNOWN for host in lab.hosts}
+
+
+def _bring_up(
+    request: LabRequest, directory: LabDirectory, backend: Hosts, progress: Progress, wait: Wait
+) -> Up:
+    lab = backend.prepare(request, created=time.time(), progress=progress)
+    # From here on there is something to remove, whatever ends this.
+    directory.write(lab)
+    try:
+        lab = backend.place(lab, request.hosts)
+        keys = directory.make_keys(lab)
+        directory.write(lab)
+        progress.show(lab.name, "making hosts")
+        backend.create(lab, directory, keys)
+        lab, ready = _start(lab, directory, backend, progress, wait)
+    except BaseException:
+        progress.show(lab.name, "removing what was made")
+        _remove(lab, directory, backend)
+        raise
+    lab = replace(lab, is_complete=True)
+    directory.write(lab)
+    return Up(lab=lab, directory=directory, was_up=False, failed_units=ready)
+
+
+def _start_again(
+    lab: LabRecord, directory: LabDirectory, backend: Hosts, progress: Progress, wait: Wait
+) -> Up:
+    found = backend.states(lab)
+    missing = sorted(name for name, state in found.items() if state is HostState.MISSING)
+    if missing:
+        raise UsageError(
+            f"lab {lab.name} is damaged: {', '.join(missing)} was removed by somebody else",
+            remedy=f"take it down, then up: mrunkit lab down --name {lab.name}",
+        )
+    if set(found.values()) == {HostState.RUNNING}:
+        return Up(lab=lab, directory=directory, was_up=True)
+    lab, ready = _start(lab, directory, backend, progress, wait)
+    return Up(lab=lab, directory=directory, was_up=False, failed_units=ready)
+
+
+def _start(
+    lab: LabRecord, directory: LabDirectory, backend: Hosts, progress: Progress, wait: Wait
+) -> tuple[LabRecord, tuple[Readiness, ...]]:
+    """Start the hosts and wait for them; raises LabError with what a console said last."""
+    lab = backend.start(lab, directory)
+    directory.write(lab)
+    try:
+        ready = wait(
+            lab.hosts,
+            directory.ssh_config,
+            lambda: backend.states(lab),
+            seconds=backend.ready_seconds,
+            progress=progress,
+        )
+    except HostFailedError as error:
+        said = last_lines(backend.last_words(lab, error.host))
+        raise HostFailedError(
+            f"{error}; its console said last:\n{said or 'nothing'}",
+            host=error.host,
+            remedy=remedy_for(said),
+        ) from error
+    return lab, tuple(host for host in ready if host.failed_units)
+
+
+def _require_same(lab: LabRecord, request: LabRequest, hosts: int | None) -> None:
+    """See that a lab is, or has, what is asked for; raises UsageError."""
+    missing = sorted(set(request.recipe.packages) - set(lab.packages)) if lab.packages else []
+    if lab.backend is not request.backend or hosts not in (None, len(lab.hosts)):
+        have = f"with {len(lab.hosts)} hosts of backend {lab.backend.value}"
+    elif missing:
+        have = f"without {', '.join(missing)}"
+    else:
+        return
+    raise UsageError(
+        f"lab {lab.name} is there already, {have}",
+        remedy=f"give another --name, or take it down: mrunkit lab down --name {lab.name}",
+    )
+
+
+def _remove(lab: LabRecord, directory: LabDirectory, backend: Hosts) -> None:
+    backend.remove(lab)
+    directory.clear()

@@ -1,0 +1,151 @@
+"""What a lab is asked to be, checked. Pure."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+
+from mrunkit.errors import MrunkitError, UsageError
+
+DEFAULT_NAME = "lab"
+DEFAULT_HOSTS = 3
+MOST_HOSTS = 200
+"""What a /24 holds above the addresses that are left to gateways."""
+
+
+class LabError(MrunkitError):
+    """A lab cannot be brought up, reached or taken down."""
+
+
+class Backend(Enum):
+    """What a lab's hosts are."""
+
+    DOCKER = "docker"
+    """Containers with systemd: native speed, this machine's kernel."""
+    QEMU = "qemu"
+    """Virtual machines: a kernel of their own, slow where KVM does not work."""
+
+
+class Suite(Enum):
+    """Debian releases that base trees are made of."""
+
+    BOOKWORM = "bookworm"
+    """Debian 12."""
+    TRIXIE = "trixie"
+    """Debian 13."""
+
+
+class Acceleration(Enum):
+    """How guests run."""
+
+    AUTO = "auto"
+    """KVM if a trial guest runs with it, else TCG."""
+    KVM = "kvm"
+    TCG = "tcg"
+
+
+BARE_PACKAGES = (
+    # What makes a host that Ansible can log in to; python3-apt is what its check mode needs.
+    "ca-certificates", "dbus", "iproute2", "kmod", "openssh-server", "python3", "python3-apt",
+    "sudo", "systemd", "systemd-sysv", "udev",
+)  # fmt: skip
+READY_PACKAGES = (
+    # What `mrunkit bootstrap` installs, so that it finds everything there.
+    "apparmor", "chrony", "docker.io", "gcc", "iptables", "iputils-ping", "libc6-dev",
+    "libmpich-dev", "mpich", "nfs-common", "nfs-kernel-server", "nftables", "openssh-client",
+    "procps", "rsync",
+    # And what its archives of Mesos need to run.
+    "libapr1", "libcurl4", "libsasl2-2", "libsasl2-modules", "libsvn1", "zlib1g",
+)  # fmt: skip
+KERNEL_PACKAGES = ("initramfs-tools", "linux-image-cloud-amd64")
+"""It has what a lab needs: NFS server and client, ESP, VXLAN, IPVS."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """What a base tree is made of."""
+
+    suite: Suite
+    packages: tuple[str, ...]
+    mirror: str | None = None
+    """None: where this machine's apt takes Debian from, else debootstrap's default."""
+    has_kernel: bool = False
+
+    @property
+    def is_plain(self) -> bool:
+        """Nothing was asked for in particular."""
+        usual = {*BARE_PACKAGES, *(KERNEL_PACKAGES if self.has_kernel else ())}
+        return self.mirror is None and set(self.packages) == usual
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GuestSize:
+    """What each QEMU guest gets."""
+
+    memory: int = 1536
+    """MB."""
+    cpus: int = 2
+    acceleration: Acceleration = Acceleration.AUTO
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabRequest:
+    """A lab to bring up."""
+
+    name: str
+    backend: Backend
+    hosts: int
+    recipe: Recipe
+    image: Path | None = None
+    """A cloud image (qcow2) for QEMU guests, instead of a base tree."""
+    size: GuestSize
+
+
+def recipe(
+    backend: Backend,
+    suite: Suite,
+    *,
+    is_ready: bool,
+    extra: tuple[str, ...] = (),
+    mirror: str | None = None,
+) -> Recipe:
+    """The recipe of a base tree for a backend; `extra` are packages besides the usual."""
+    has_kernel = backend is Backend.QEMU
+    packages = {*BARE_PACKAGES, *extra}
+    packages.update(READY_PACKAGES if is_ready else ())
+    # Debian 13 has taken the client out of docker.io.
+    packages.update(["docker-cli"] if is_ready and suite is Suite.TRIXIE else [])
+    packages.update(KERNEL_PACKAGES if has_kernel else ())
+    return Recipe(
+        suite=suite, packages=tuple(sorted(packages)), mirror=mirror, has_kernel=has_kernel
+    )
+
+
+def check_name(name: str) -> None:
+    """See that a lab's name can be part of names of containers and files."""
+    if not re.fullmatch(r"[a-z0-9]([a-z0-9-]{0,28}[a-z0-9])?", name):
+        raise UsageError(
+            f"--name {name}: must be up to 30 lower-case letters, digits and inner hyphens"
+        )
+
+
+def check_request(request: LabRequest) -> None:
+    """Raise UsageError with all that is wrong with a request."""
+    wrong = []
+    if request.image is not None and request.backend is not Backend.QEMU:
+        wrong.append(f"--image {request.image}: cloud images are for --backend qemu")
+    if request.image is not None and not request.image.is_file():
+        wrong.append(f"--image {request.image}: there is no such file")
+    if request.image is not None and not request.recipe.is_plain:
+        wrong.append(f"--image {request.image}: has what it has; packages are for base trees")
+    for package in request.recipe.packages:
+        # Debian policy 5.6.1; also keeps options of apt-get out.
+        if not re.fullmatch(r"[a-z0-9][a-z0-9+.-]+", package):
+            wrong.append(f"--include {package}: is no package name")
+    mirror = request.recipe.mirror
+    if mirror is not None and not re.match(r"(https?|file)://?\S+$", mirror):
+        wrong.append(f"--mirror {mirror}: is no address such as http://HOST/debian")
+    if wrong:
+        raise UsageError("\n".join(wrong))

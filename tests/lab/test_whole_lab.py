@@ -1,0 +1,201 @@
+"""From bare guests to a proven lab, with reboots and a cut-off run: nothing here is simulated but
+Mesos.
+
+Three QEMU guests have kernels of their own, so NFS and the overlay's encryption are real. Apache
+Mesos is not to be had by apt or pip: unless MRUNKIT_MESOS_ARCHIVE and MRUNKIT_MESOS_SHA256 name
+a real archive, the stand-in of tests/playbooks/standin is what gets installed. The guests' network
+cannot be reached from here, so no MPI job is run by this test: doctor is told to leave it out.
+
+The tests go on from one another, in the order of this file; without KVM each takes minutes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+STANDIN = Path(__file__).parents[1] / "playbooks" / "standin" / "build.py"
+MRUNKIT = Path(sys.executable).with_name("mrunkit")
+HOSTS = ("host0", "host1", "host2")
+
+pytestmark = [pytest.mark.docker, pytest.mark.timeout(2400)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lab:
+    """A lab of guests, and how the command line is called for it."""
+
+    name: str
+    inventory: Path
+    environ: dict[str, str]
+
+    def mrunkit(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run mrunkit to its end."""
+        return subprocess.run(
+            [MRUNKIT, *words],
+            env=self.environ,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    def on(self, host: str, command: str, *, check: bool = True) -> str:
+        """What a shell command prints on a host."""
+        done = self.mrunkit("lab", "ssh", "--name", self.name, host, command)
+        if check and done.returncode:
+            pytest.fail(f"{host}: {command}: {done.returncode}\n{done.stdout}{done.stderr}")
+        return done.stdout.strip()
+
+    def bootstrap(self) -> str:
+        """Bootstrap to the end, without doctor; returns what Ansible told of the hosts."""
+        done = self.mrunkit("bootstrap", "--no-doctor", str(self.inventory))
+        if done.returncode:
+            pytest.fail(f"bootstrap: {done.returncode}\n{done.stdout}{done.stderr}{self.log()}")
+        return self.log()
+
+    def log(self) -> str:
+        """The last log of a bootstrap."""
+        logs = (self.inventory.parent / ".mrunkit" / "logs").glob("bootstrap-*.log")
+        return max(logs, key=lambda log: log.stat().st_mtime).read_text()
+
+
+@pytest.fixture(scope="module")
+def lab(image: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """Three guests that have the packages, and nothing else of a lab."""
+    directory = tmp_path_factory.mktemp("whole")
+    environ = {**os.environ, "MRUNKIT_STATE_DIR": str(directory / "state")}
+    name = f"whole-{os.getpid()}"
+    up = [MRUNKIT, "lab", "up", "--name", name, "--backend", "qemu", "--ready", "--json"]
+    made = subprocess.run(up, env=environ, capture_output=True, text=True, check=False)
+    if made.returncode:
+        pytest.fail(f"lab up: {made.returncode}\n{made.stdout}{made.stderr}")
+    try:
+        inventory = Path(json.loads(made.stdout)["inventory"])
+        _describe(inventory, image, directory)
+        yield Lab(name=name, inventory=inventory, environ=environ)
+    finally:
+        subprocess.run([MRUNKIT, "lab", "down", "--name", name], env=environ, check=True)
+
+
+def _describe(inventory: Path, image: str, directory: Path) -> None:
+    """Say beside the inventory what this lab is made of."""
+    archive = directory / "image.tar"
+    subprocess.run(["docker", "save", "--output", archive, image], check=True)
+    mesos = os.environ.get("MRUNKIT_MESOS_ARCHIVE")
+    if mesos is None:
+        mesos = str(directory / "mesos.tar.gz")
+        subprocess.run([sys.executable, STANDIN, mesos, "1.11.0"], check=True)
+        sha256 = hashlib.sha256(Path(mesos).read_bytes()).hexdigest()
+    else:
+        sha256 = os.environ["MRUNKIT_MESOS_SHA256"]
+    variables = {
+        "lab_image": image,
+        "image_source": "archive",
+        "image_archive": str(archive),
+        "mesos_install": "archive",
+        "mesos_archive": mesos,
+        "mesos_archive_sha256": sha256,
+        "mesos_agent_resources": "cpus:2;mem:1024",
+    }
+    beside = inventory.parent / "group_vars"
+    beside.mkdir()
+    (beside / "all.json").write_text(json.dumps(variables))
+
+
+def _changed(log: str) -> dict[str, int]:
+    recap = log.partition("PLAY RECAP")[2]
+    return {
+        host: int(count)
+        for host, count in re.findall(r"^(\S+)\s+: .*\bchanged=(\d+)", recap, re.MULTILINE)
+    }
+
+
+def test_goes_on_after_a_run_that_was_cut_off(lab: Lab) -> None:
+    """A bootstrap that is interrupted half way leaves hosts that the next one makes a lab of."""
+    child = subprocess.Popen(
+        [MRUNKIT, "bootstrap", "--no-doctor", lab.inventory],
+        env=lab.environ,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert child.stderr is not None
+    told = []
+    for line in child.stderr:
+        told.append(line)
+        if re.search(r"\bnfs\b", line):  # done: mpich and docker are under way or next
+            child.send_signal(signal.SIGINT)
+            break
+    told += child.stderr.readlines()
+    assert child.wait() == 130, "".join(told)
+    assert lab.on("host1", "docker info --format '{{.Swarm.LocalNodeState}}'") == "inactive"
+
+    assert set(_changed(lab.bootstrap())) == set(HOSTS)
+    assert lab.on("host1", "docker info --format '{{.Swarm.LocalNodeState}}'") == "active"
+
+
+def test_second_run_changes_nothing(lab: Lab) -> None:
+    """All tasks find what they would have made."""
+    log = lab.bootstrap()
+    assert _changed(log) == dict.fromkeys(HOSTS, 0), log
+
+
+def test_doctor_finds_share_and_encryption_in_order(lab: Lab) -> None:
+    """NFS across hosts and ESP on the wire are seen, and nothing fails."""
+    done = lab.mrunkit("doctor", "--skip", "mpi", str(lab.inventory))
+    assert done.returncode == 0, done.stdout + done.stderr
+    passed = re.findall(r"^pass\s+(\w+)", done.stdout, re.MULTILINE)
+    assert {"ssh", "share", "swarm", "overlay", "encryption", "mtu", "agents"} <= set(passed)
+
+
+@pytest.mark.parametrize("host", ["host2", "host0"])
+def test_share_is_back_after_a_reboot(lab: Lab, host: str) -> None:
+    """Whichever side of NFS reboots, files written before are read on all hosts after it."""
+    text = f"before the reboot of {host}"
+    lab.on("host1", f"echo {text} > /share/{host}.txt")
+    before = lab.on(host, "cat /proc/sys/kernel/random/boot_id")
+    lab.on(host, "systemctl reboot", check=False)
+    _wait_for_reboot(lab, host, before)
+    for reader in HOSTS:
+        assert lab.on(reader, f"timeout 300 cat /share/{host}.txt") == text
+
+
+def _wait_for_reboot(lab: Lab, host: str, before: str) -> None:
+    deadline = time.monotonic() + 900
+    while time.monotonic() < deadline:
+        # ssh itself waits for a connection, so this loop does not spin.
+        now = lab.on(
+            host,
+            "cat /proc/sys/kernel/random/boot_id && systemctl is-system-running --wait",
+            check=False,
+        )
+        if now and before not in now:
+            return
+        time.sleep(2)
+    pytest.fail(f"{host} did not come back")
+
+
+def test_teardown_leaves_only_the_share(lab: Lab) -> None:
+    """Swarm, daemons, mounts and keys go; what people wrote into /share stays."""
+    done = lab.mrunkit("teardown", "--yes", str(lab.inventory))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert lab.on("host1", "docker info --format '{{.Swarm.LocalNodeState}}'", check=False) in (
+        "",
+        "inactive",
+    )
+    assert lab.on("host1", "findmnt --noheadings --types nfs4 || true") == ""
+    assert lab.on("host1", "systemctl is-active mesos-agent", check=False) != "active"
+    assert lab.on("host0", "cat /share/host0.txt") == "before the reboot of host0"

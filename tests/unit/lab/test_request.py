@@ -1,0 +1,74 @@
+"""What a lab may be asked to be."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from labs import request
+
+from mrunkit.errors import UsageError
+from mrunkit.lab.request import (
+    KERNEL_PACKAGES,
+    READY_PACKAGES,
+    Backend,
+    Suite,
+    check_name,
+    check_request,
+    recipe,
+)
+
+
+@pytest.mark.parametrize("name", ["lab", "a", "3hosts", "my-lab-2", "a" * 30])
+def test_a_name_may_be_part_of_other_names(name: str) -> None:
+    """Of containers, networks and files."""
+    assert check_name(name) is None
+
+
+@pytest.mark.parametrize("name", ["", "Lab", "-x", "x-", "a b", "../x", "a" * 31, "ä", "x\n"])
+def test_other_names_are_refused(name: str) -> None:
+    """Before anything is made."""
+    with pytest.raises(UsageError, match="--name"):
+        check_name(name)
+
+
+def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
+    """Not one after the other."""
+    packages = recipe(
+        Backend.DOCKER,
+        Suite.TRIXIE,
+        is_ready=False,
+        extra=("--force", "vim"),
+        mirror="ftp//nowhere",
+    )
+    with pytest.raises(UsageError) as raised:
+        check_request(request(recipe=packages, image=tmp_path / "none.qcow2"))
+    assert str(raised.value).splitlines() == [
+        f"--image {tmp_path}/none.qcow2: cloud images are for --backend qemu",
+        f"--image {tmp_path}/none.qcow2: there is no such file",
+        f"--image {tmp_path}/none.qcow2: has what it has; packages are for base trees",
+        "--include --force: is no package name",
+        "--mirror ftp//nowhere: is no address such as http://HOST/debian",
+    ]
+
+
+@pytest.mark.parametrize("mirror", ["http://mirror/debian", "https://mirror/d", "file:/srv/debian"])
+def test_a_mirror_is_an_address(mirror: str) -> None:
+    """As debootstrap takes them."""
+    made = recipe(Backend.DOCKER, Suite.BOOKWORM, is_ready=False, mirror=mirror)
+    assert check_request(request(recipe=made)) is None
+
+
+def test_a_ready_guest_has_a_kernel_and_what_bootstrap_installs() -> None:
+    """A container has no kernel."""
+    guest = set(recipe(Backend.QEMU, Suite.BOOKWORM, is_ready=True).packages)
+    container = set(recipe(Backend.DOCKER, Suite.BOOKWORM, is_ready=True).packages)
+    assert guest - container == set(KERNEL_PACKAGES)
+    assert set(READY_PACKAGES) <= container
+
+
+def test_the_order_of_packages_does_not_matter() -> None:
+    """The same packages are the same base tree."""
+    one = recipe(Backend.DOCKER, Suite.BOOKWORM, is_ready=False, extra=("vim", "less"))
+    two = recipe(Backend.DOCKER, Suite.BOOKWORM, is_ready=False, extra=("less", "vim", "vim"))
+    assert one == two

@@ -9,15 +9,27 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from mrunkit.errors import MrunkitError
+
+Listing = Mapping[str, Any]
+"""What `ansible-inventory --list` prints."""
+
+SSH_ARGUMENTS = ("ansible_ssh_args", "ansible_ssh_common_args", "ansible_ssh_extra_args")
+SSH_VARIABLES = (
+    *("ansible_host", "ansible_user", "ansible_port", "ansible_ssh_private_key_file"),
+    *SSH_ARGUMENTS,
+)
+CONFIG_FILE = "-F"
 
 
 class InventoryError(MrunkitError):
@@ -34,12 +46,30 @@ class Host:
     user: str | None = None
     port: int | None = None
     key_file: str | None = None
+    known_hosts: tuple[str, ...] | None = None
+    """Files of the keys that hosts are known by."""
+    config_file: str | None = None
+    """Instead of ~/.ssh/config."""
+    jump: str | None = None
+    """Hosts to go through, as for `ssh -J`."""
     is_here: bool = False
     """It is this machine (ansible_connection=local): no ssh."""
 
 
 def read_inventory(path: Path, *, limit: str | None = None) -> list[Host]:
     """The hosts of an inventory, or those that match Ansible's pattern `limit`."""
+    hosts = parse_listing(read_listing(path, limit=limit))
+    if not hosts:
+        raise InventoryError(
+            f"inventory {path} has no host" + (f" that matches {limit}" if limit else "")
+        )
+    return hosts
+
+
+def read_listing(
+    path: Path, *, limit: str | None = None, extra_vars: Sequence[str] = ()
+) -> Listing:
+    """All that an inventory says; `extra_vars` are words for Ansible's --extra-vars."""
     if not path.exists():
         raise InventoryError(f"there is no inventory {path}")
     beside = Path(sys.executable).parent / "ansible-inventory"
@@ -51,6 +81,7 @@ def read_inventory(path: Path, *, limit: str | None = None) -> list[Host]:
         )
     words = [command, "--list", "--inventory", str(path)]
     words += ["--limit", limit] if limit is not None else []
+    words += [word for text in extra_vars for word in ("--extra-vars", text)]
     listed = subprocess.run(
         words,
         env={
@@ -67,16 +98,38 @@ def read_inventory(path: Path, *, limit: str | None = None) -> list[Host]:
     )
     if listed.returncode != 0:
         raise InventoryError(f"cannot read inventory {path}:\n{listed.stderr.strip()}")
-    hosts = parse_listing(json.loads(listed.stdout))
-    if not hosts:
-        raise InventoryError(
-            f"inventory {path} has no host" + (f" that matches {limit}" if limit else "")
-        )
-    return hosts
+    absolute = path.absolute()
+    return with_directory(
+        json.loads(listed.stdout), absolute if absolute.is_dir() else absolute.parent
+    )
 
 
-def parse_listing(listing: Mapping[str, Any]) -> list[Host]:
-    """Parse what `ansible-inventory --list` prints: the hosts of all groups, once each."""
+def with_directory(listing: Listing, directory: Path) -> Listing:
+    """Fill in `{{ inventory_dir }}`, the one template that needs no play."""
+
+    def filled(value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        return re.sub(r"\{\{\s*inventory_dir\s*\}\}", lambda _: str(directory), value)
+
+    variables = {
+        host: {name: filled(value) for name, value in of_host.items()}
+        for host, of_host in listing["_meta"]["hostvars"].items()
+    }
+    return {**listing, "_meta": {**listing["_meta"], "hostvars": variables}}
+
+
+def group_members(listing: Listing, group: str) -> list[str]:
+    """The names of a group's hosts, those of its child groups included, in order."""
+    told = listing.get(group, {})
+    names = [*told.get("hosts", ())]
+    for child in told.get("children", ()):
+        names += group_members(listing, child)
+    return list(dict.fromkeys(names))
+
+
+def parse_listing(listing: Listing) -> list[Host]:
+    """The hosts of all groups, once each."""
     variables = listing["_meta"]["hostvars"]
     groups = [group for name, group in listing.items() if name != "_meta"]
     names = dict.fromkeys(name for group in groups for name in group.get("hosts", ()))
@@ -84,7 +137,7 @@ def parse_listing(listing: Mapping[str, Any]) -> list[Host]:
 
 
 def _host(name: str, variables: Mapping[str, Any]) -> Host:
-    for key in ("ansible_host", "ansible_user", "ansible_port", "ansible_ssh_private_key_file"):
+    for key in SSH_VARIABLES:
         if "{{" in str(variables.get(key, "")):
             raise InventoryError(
                 f"{name}: {key} is a template, which only a playbook fills in",
@@ -94,11 +147,42 @@ def _host(name: str, variables: Mapping[str, Any]) -> Host:
     port = str(variables.get("ansible_port", ""))
     if port and not port.isdecimal():
         raise InventoryError(f"{name}: ansible_port {port} is no number")
+    options = _ssh_options(name, variables)
+    known_hosts = options.get("userknownhostsfile")
+    jump = options.get("proxyjump")
     return Host(
         name=name,
         address=str(variables.get("ansible_host", name)),
         user=variables.get("ansible_user"),
         port=int(port) if port else None,
         key_file=None if key_file is None else str(Path(key_file).expanduser()),
+        known_hosts=None if known_hosts is None else tuple(_paths(known_hosts)),
+        config_file=next(_paths(options.get(CONFIG_FILE, "")), None),
+        jump=None if jump in (None, "none") else jump,
         is_here=variables.get("ansible_connection") == "local",
     )
+
+
+def _ssh_options(name: str, variables: Mapping[str, Any]) -> dict[str, str]:
+    """What ssh's own arguments set, of which only some mean something to us; the first wins."""
+    words: list[str] = []
+    for key in SSH_ARGUMENTS:
+        try:
+            words += shlex.split(str(variables.get(key) or ""))
+        except ValueError as error:
+            raise InventoryError(f"{name}: {key} is not quoted well: {error}") from error
+    found: dict[str, str] = {}
+    for word, following in zip(words, [*words, ""][1:], strict=True):
+        flag, value = word[:2], word[2:] or following
+        if flag == "-o":
+            option, _, value = value.replace("=", " ", 1).strip().partition(" ")
+            found.setdefault(option.lower(), value.strip())
+        elif flag == "-F":
+            found.setdefault(CONFIG_FILE, value)
+        elif flag == "-J":
+            found.setdefault("proxyjump", value)
+    return found
+
+
+def _paths(text: str) -> Iterator[str]:
+    return (str(Path(word).expanduser()) for word in text.split())

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import paramiko
 
 CONNECT_SECONDS = 15.0
+CLOSE_SECONDS = 15.0
 STALLED_SECONDS = 300.0
 """Without any progress, after which a host counts as lost."""
 
@@ -44,12 +45,21 @@ class Remote(Protocol):
         """End the connection: a run() in another thread raises SshError."""
 
 
+class Conversation(Protocol):
+    """A program on a host that answers lines with lines."""
+
+    def ask(self, line: str, *, timeout: float) -> str:
+        """Send a line and wait for the answer's; raises SshError."""
+
+    def close(self) -> None:
+        """Close the program's stdin and wait a little for its end."""
+
+
 class SshRemote:
     """A host over ssh; implements Remote."""
 
-    def __init__(self, transport: paramiko.Transport, host: Host) -> None:
+    def __init__(self, transport: paramiko.Transport) -> None:
         self._transport = transport
-        self._host = host
 
     def run(self, command: str, feed: Iterable[bytes] = ()) -> Completed:
         """Run a shell command to its end, with this on its stdin; raises SshError."""
@@ -78,9 +88,57 @@ class SshRemote:
             stderr=stderr.decode(errors="replace"),
         )
 
+    def converse(self, command: str) -> SshConversation:
+        """Start a shell command to talk with; raises SshError."""
+        import paramiko
+
+        try:
+            channel = self._transport.open_session(timeout=CONNECT_SECONDS)
+            channel.exec_command(command)
+        except (paramiko.SSHException, OSError, EOFError) as error:
+            raise SshError(f"lost the connection: {error}") from error
+        return SshConversation(channel)
+
     def close(self) -> None:
         """End the connection: a run() in another thread raises SshError."""
         self._transport.close()
+
+
+class SshConversation:
+    """A program on a host over ssh; implements Conversation."""
+
+    def __init__(self, channel: paramiko.Channel) -> None:
+        self._channel = channel
+        self._answers = channel.makefile("rb")
+
+    def ask(self, line: str, *, timeout: float) -> str:
+        """Send a line and wait for the answer's; raises SshError."""
+        self._channel.settimeout(timeout)
+        try:
+            is_sent = _send(self._channel, line.encode() + b"\n")
+            answer = self._answers.readline() if is_sent else b""
+        except TimeoutError as error:
+            raise SshError(f"no answer within {timeout:g} s") from error
+        except (OSError, EOFError) as error:
+            raise SshError(f"lost the connection: {error}") from error
+        if not answer.endswith(b"\n"):
+            raise SshError(self._last_words())
+        return str(answer.decode(errors="replace"))
+
+    def _last_words(self) -> str:
+        try:
+            said = self._channel.makefile_stderr("rb").read().decode(errors="replace").strip()
+        except OSError:
+            said = ""
+        return said.rpartition("\n")[2] or "lost the connection"
+
+    def close(self) -> None:
+        """Close the program's stdin and wait a little for its end."""
+        self._channel.settimeout(CLOSE_SECONDS)
+        with contextlib.suppress(OSError, EOFError):
+            self._channel.shutdown_write()
+            self._answers.read()
+        self._channel.close()
 
 
 def _send(channel: paramiko.Channel, piece: bytes) -> bool:
@@ -97,44 +155,62 @@ def _send(channel: paramiko.Channel, piece: bytes) -> bool:
 @contextlib.contextmanager
 def connected(host: Host) -> Iterator[SshRemote]:
     """Log in to a host, as the inventory and ~/.ssh/config say; raises SshError."""
-    import fabric
     import paramiko
 
     # It logs what it then raises.
     logging.getLogger("paramiko").setLevel(logging.CRITICAL)
-    keys = {} if host.key_file is None else {"key_filename": host.key_file}
-    connection = fabric.Connection(
-        host.address,
-        user=host.user,
-        port=host.port,
-        connect_timeout=CONNECT_SECONDS,
-        connect_kwargs=keys,
-    )
-    _trust_known_hosts_only(connection)
+    connection = _connection(host)
     try:
         try:
             connection.open()
         except (paramiko.SSHException, OSError, EOFError) as error:
-            raise _explained(error, host, connection) from error
-        yield SshRemote(connection.transport, host)
+            raise _explained(error, connection) from error
+        yield SshRemote(connection.transport)
     finally:
         connection.close()
 
 
-def _trust_known_hosts_only(connection: fabric.Connection) -> None:
+def _connection(host: Host) -> fabric.Connection:
+    import fabric
+
+    config = fabric.Config(runtime_ssh_path=host.config_file)
+    keys = {} if host.key_file is None else {"key_filename": host.key_file}
+    gateway = None
+    for hop in host.jump.split(",") if host.jump else ():
+        gateway = fabric.Connection(hop, config=config, gateway=gateway, connect_kwargs=keys)
+    connection = fabric.Connection(
+        host.address,
+        user=host.user,
+        port=host.port,
+        config=config,
+        gateway=gateway,
+        connect_timeout=CONNECT_SECONDS,
+        connect_kwargs=keys,
+    )
+    hop = connection
+    while isinstance(hop, fabric.Connection):
+        _trust_known_hosts_only(hop, host.known_hosts)
+        hop = hop.gateway
+    return connection
+
+
+def _trust_known_hosts_only(
+    connection: fabric.Connection, known_hosts: tuple[str, ...] | None
+) -> None:
     """fabric would take any key of a host it does not know, and looks into no file."""
     import paramiko
 
     connection.client.set_missing_host_key_policy(paramiko.RejectPolicy())
     files = ["/etc/ssh/ssh_known_hosts"]
-    files += connection.ssh_config.get("userknownhostsfile", "~/.ssh/known_hosts").split()
+    configured = connection.ssh_config.get("userknownhostsfile", "~/.ssh/known_hosts").split()
+    files += configured if known_hosts is None else known_hosts
     for file in files:
         path = Path(file).expanduser()
         if path.is_file():
             connection.client.load_system_host_keys(str(path))
 
 
-def _explained(error: Exception, host: Host, connection: fabric.Connection) -> SshError:
+def _explained(error: Exception, connection: fabric.Connection) -> SshError:
     import paramiko
 
     where = f"{connection.user}@{connection.host} port {connection.port}"

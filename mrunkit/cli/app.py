@@ -7,11 +7,6 @@ from typing import Annotated
 import typer
 
 from mrunkit import __version__
-from mrunkit.cli.compile import compile_
-from mrunkit.cli.gc import gc
-from mrunkit.cli.image import image
-from mrunkit.cli.jobs import jobs
-from mrunkit.cli.local import local
 from mrunkit.cli.run import EXIT_STATUSES, run
 
 app = typer.Typer(
@@ -49,8 +44,32 @@ app.command(
     epilog=EXIT_STATUSES,
     options_metavar="[OPTIONS]",
 )(run)
-app.command()(local)
-app.command()(jobs)
-app.add_typer(image, name="image")
-app.command(name="compile")(compile_)
-app.command()(gc)
+
+
+def add_all_but_run() -> None:
+    """Add the other commands, whose modules a start of `run` need not pay for."""
+    from mrunkit.cli.bootstrap import EXIT_STATUSES as BOOTSTRAP_STATUSES
+    from mrunkit.cli.bootstrap import bootstrap
+    from mrunkit.cli.compile import compile_
+    from mrunkit.cli.doctor import EXIT_STATUSES as DOCTOR_STATUSES
+    from mrunkit.cli.doctor import doctor
+    from mrunkit.cli.gc import gc
+    from mrunkit.cli.hosts import hosts
+    from mrunkit.cli.image import image
+    from mrunkit.cli.init import init
+    from mrunkit.cli.jobs import jobs
+    from mrunkit.cli.lab import lab
+    from mrunkit.cli.local import local
+    from mrunkit.cli.teardown import teardown
+
+    app.command()(local)
+    app.command()(jobs)
+    app.add_typer(image, name="image")
+    app.command(name="compile")(compile_)
+    app.command()(gc)
+    app.add_typer(lab, name="lab")
+    app.command(epilog=DOCTOR_STATUSES)(doctor)
+    app.command()(init)
+    app.command(epilog=BOOTSTRAP_STATUSES)(bootstrap)
+    app.command()(hosts)
+    app.command()(teardown)

@@ -148,12 +148,12 @@ def push(name: Name) -> None:
     """Push an image to the registry in its name, for hosts to pull."""
     from mrunkit.cli.bars import bars
     from mrunkit.containers.engine import connect
-    from mrunkit.containers.images import inspect_image
+    from mrunkit.containers.images import inspect_image, unmark_shipped
     from mrunkit.containers.push import ImagePushed
     from mrunkit.containers.push import push as push_image
 
     engine = connect()
-    inspect_image(engine, name)
+    info = inspect_image(engine, name)
     digest = ""
     with bars(sys.stderr, is_terminal=sys.stderr.isatty()) as shown:
         for event in push_image(engine, name):
@@ -161,6 +161,7 @@ def push(name: Name) -> None:
                 digest = event.digest
             else:
                 shown.show(event.layer, event.state, event.done, event.total)
+    unmark_shipped(engine, info)
     print(f"{name} is pushed: {digest}")
 
 
@@ -184,7 +185,7 @@ def distribute(
     from mrunkit.containers.distribute import Archive, Outcome, require_name, save_image
     from mrunkit.containers.distribute import distribute as distribute_image
     from mrunkit.containers.engine import connect
-    from mrunkit.containers.images import inspect_image
+    from mrunkit.containers.images import inspect_image, mark_shipped
     from mrunkit.errors import ExitStatus
     from mrunkit.inventory import read_inventory
     from mrunkit.settings import read_settings
@@ -202,6 +203,8 @@ def distribute(
         results = distribute_image(
             info, hosts, archive, connect=connected, parallel=parallel, progress=shown
         )
+    if any(result.outcome is not Outcome.FAILED for result in results):
+        mark_shipped(engine, info)
     print(_results_json(results) if is_json else _results_table(results))
     if any(result.outcome is Outcome.FAILED for result in results):
         raise typer.Exit(ExitStatus.FAILED)

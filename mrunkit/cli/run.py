@@ -24,17 +24,24 @@ Option = typer.Option
 
 
 def run(
-    master: Annotated[
-        str,
+    context: typer.Context,
+    words: Annotated[
+        list[str],
         typer.Argument(
-            metavar="MASTER",
-            help="HOST[:PORT], zk://HOST:PORT[,...]/PATH, or a cluster on this machine: "
-            "local, local:4x8 (4 agents with 8 cpus each).",
+            metavar="MASTER PROGRAM [ARGS]",
+            help="MASTER: HOST[:PORT], zk://HOST:PORT[,...]/PATH, or a cluster on this machine: "
+            "local, local:4x8 (4 agents with 8 cpus each); left out with --inventory. "
+            "PROGRAM: the MPI program, and its arguments.",
         ),
     ],
-    program: Annotated[str, typer.Argument(metavar="PROGRAM", help="The MPI program.")],
-    arguments: Annotated[
-        list[str] | None, typer.Argument(metavar="[ARGS]...", help="Its arguments.")
+    inventory: Annotated[
+        Path | None,
+        Option(
+            "-i",
+            "--inventory",
+            metavar="INVENTORY",
+            help="Instead of MASTER: the lab's master, credentials, image, network and share.",
+        ),
     ] = None,
     nodes: Annotated[
         int, Option("-N", "--nodes", metavar="N", help="Different agents to run on, exactly.")
@@ -123,10 +130,17 @@ def run(
         str | None,
         Option("--image", metavar="IMAGE", help="Run in containers of this image, one per node."),
     ] = None,
+    is_on_hosts: Annotated[
+        bool, Option("--no-image", help="Run on the hosts themselves, although the lab has one.")
+    ] = False,
     network: Annotated[
-        str,
-        Option("--network", metavar="NAME", help="Of the containers: host, bridge, or its name."),
-    ] = "host",
+        str | None,
+        Option(
+            "--network",
+            metavar="NAME",
+            help="Of the containers: host, bridge, or its name.  [default: host]",
+        ),
+    ] = None,
     share: Annotated[
         Path | None,
         Option(
@@ -182,17 +196,20 @@ def run(
 ) -> None:
     """Run an MPI program as a gang: on exactly -N agents, or not at all.
 
-    Options end at MASTER; what follows PROGRAM belongs to the program.
+    Options end at MASTER, or with --inventory at PROGRAM; what follows PROGRAM belongs to
+    the program.
     """
     from mrunkit.cli.request import RunOptions, build_request
+    from mrunkit.errors import UsageError
     from mrunkit.output import set_up_logging
     from mrunkit.settings import read_settings
 
     set_up_logging(is_verbose=is_verbose)
     settings = read_settings()
+    master, program = _split_words(words, has_master=inventory is None)
     options = RunOptions(
         master=master,
-        program=(program, *(arguments or ())),
+        program=program,
         nodes=nodes,
         procs=procs,
         cores=cores,
@@ -215,7 +232,7 @@ def run(
         advertise=advertise,
         mpiexec=mpiexec,
         image=image,
-        network=network,
+        network=network or "host",
         share=share,
         is_in_image=is_in_image,
         user=user,
@@ -228,16 +245,25 @@ def run(
         events=events,
         is_dry_run=is_dry_run,
     )
+    if inventory is not None:
+        from mrunkit.cli.lab_options import in_lab
+        from mrunkit.provision.lab import read_lab
+
+        lab = read_lab(inventory)
+        options = in_lab(options, lab, network=network, is_on_hosts=is_on_hosts)
+    elif is_on_hosts:
+        raise UsageError("--no-image goes with --inventory")
     request = build_request(options, settings)
     cluster = None
     if request.master is None:
         from dataclasses import replace
 
         from mrunkit.local.config import parse_local
-        from mrunkit.local.spawn import start
+        from mrunkit.local.spawn import prepare
 
         # Before the imports below: it starts on the other core meanwhile.
-        cluster = start(replace(parse_local(master), expects_docker=image is not None))
+        cluster = context.obj or prepare()
+        cluster.configure(replace(parse_local(master), expects_docker=image is not None))
     try:
         from mrunkit.cli.session import run_to_exit
 
@@ -246,3 +272,17 @@ def run(
         if cluster is not None:
             cluster.stop()
     raise typer.Exit(status)
+
+
+def _split_words(words: list[str], *, has_master: bool) -> tuple[str, tuple[str, ...]]:
+    """MASTER, empty if an inventory tells it, and the program with its arguments."""
+    from mrunkit.errors import UsageError
+
+    master, program = (words[0], words[1:]) if has_master else ("", words)
+    if not program:
+        raise UsageError(
+            f"which program is to be run on {master}?",
+            remedy="mrunkit run [OPTIONS] MASTER PROGRAM [ARGS]..., "
+            "or with -i INVENTORY instead of MASTER",
+        )
+    return master, tuple(program)

@@ -6,7 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from mrunkit.inventory import Host, InventoryError, parse_listing, read_inventory
+from mrunkit.inventory import (
+    Host,
+    InventoryError,
+    group_members,
+    parse_listing,
+    read_inventory,
+    read_listing,
+)
 
 INVENTORY = """\
 [master]
@@ -92,3 +99,75 @@ def test_a_local_connection_is_this_machine() -> None:
         "all": {"hosts": ["a"]},
     }
     assert parse_listing(listing) == [Host(name="a", address="a", is_here=True)]
+
+
+def host_of(**variables: str) -> Host:
+    """The one host of a listing, with these variables."""
+    (host,) = parse_listing({"_meta": {"hostvars": {"a": variables}}, "all": {"hosts": ["a"]}})
+    return host
+
+
+@pytest.mark.parametrize(
+    ("variables", "host"),
+    [
+        (
+            {"ansible_ssh_common_args": "-o UserKnownHostsFile=/lab/known -C"},
+            Host(name="a", address="a", known_hosts=("/lab/known",)),
+        ),
+        (
+            {"ansible_ssh_common_args": '-o "UserKnownHostsFile /lab/known /lab/more"'},
+            Host(name="a", address="a", known_hosts=("/lab/known", "/lab/more")),
+        ),
+        (
+            {"ansible_ssh_extra_args": "-F/lab/config -J me@gate:2222,inner"},
+            Host(name="a", address="a", config_file="/lab/config", jump="me@gate:2222,inner"),
+        ),
+        (
+            {"ansible_ssh_args": "-o ProxyJump=first", "ansible_ssh_common_args": "-J second"},
+            Host(name="a", address="a", jump="first"),
+        ),
+        (
+            {"ansible_ssh_common_args": "-oStrictHostKeyChecking=no -oProxyJump=none"},
+            Host(name="a", address="a"),
+        ),
+    ],
+)
+def test_arguments_of_ssh_mean_what_they_mean_to_ssh(variables: dict[str, str], host: Host) -> None:
+    """The first of several wins; but host keys are checked, whatever they say."""
+    assert host_of(**variables) == host
+
+
+def test_arguments_of_ssh_with_an_open_quote_are_an_error() -> None:
+    """By the name of the variable."""
+    with pytest.raises(InventoryError, match="ansible_ssh_common_args is not quoted well"):
+        host_of(ansible_ssh_common_args="-o 'User")
+
+
+def test_files_beside_the_inventory_are_found(tmp_path: Path) -> None:
+    """{{ inventory_dir }} is known without a play; files of other tools use it."""
+    path = tmp_path / "inventory.ini"
+    path.write_text(
+        "a ansible_ssh_private_key_file='{{ inventory_dir }}/key' "
+        "ansible_ssh_common_args='-o UserKnownHostsFile={{inventory_dir}}/known'\n"
+    )
+    (host,) = read_inventory(path)
+    assert (host.key_file, host.known_hosts) == (f"{tmp_path}/key", (f"{tmp_path}/known",))
+
+
+def test_members_of_a_group_are_also_those_of_its_children() -> None:
+    """Once each."""
+    listing = {
+        "_meta": {"hostvars": {}},
+        "all": {"children": ["ungrouped", "agents"]},
+        "agents": {"hosts": ["a"], "children": ["rack1", "rack2"]},
+        "rack1": {"hosts": ["b", "a"]},
+        "rack2": {"hosts": ["c"]},
+    }
+    assert group_members(listing, "agents") == ["a", "b", "c"]
+    assert group_members(listing, "masters") == []
+
+
+def test_extra_variables_win(inventory: Path) -> None:
+    """As with ansible-playbook."""
+    listing = read_listing(inventory, extra_vars=["ansible_port=22", '{"ansible_user": "me"}'])
+    assert {(host.port, host.user) for host in parse_listing(listing)} == {(22, "me")}

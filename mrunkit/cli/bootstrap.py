@@ -1,0 +1,97 @@
+"""`mrunkit bootstrap`: from bare hosts to a lab that is proven to work."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+# Cheap: what costs time is imported where it is used.
+from mrunkit.cli.playbook import ExtraVars, Forks, Inventory, Verbose
+
+if TYPE_CHECKING:
+    from mrunkit.provision.lab import Lab
+
+EXIT_STATUSES = """\b
+Exit status:
+    0  the lab is made, and doctor found nothing wrong
+    1  the lab is made, and doctor found something wrong
+    2  the command line does not make sense
+  125  it could not be made; what failed is told
+  130  Ctrl-C; to go on, run it again
+"""
+
+
+def bootstrap(
+    inventory: Inventory,
+    is_check: Annotated[
+        bool, typer.Option("--check", help="Change nothing; tell what would be changed.")
+    ] = False,
+    limit: Annotated[
+        str | None,
+        typer.Option("--limit", metavar="PATTERN", help="Only these hosts or groups."),
+    ] = None,
+    tags: Annotated[
+        str | None,
+        typer.Option("--tags", metavar="STEPS", help="Only these steps, such as nfs,docker."),
+    ] = None,
+    extra_vars: ExtraVars = None,
+    forks: Forks = None,
+    verbosity: Verbose = 0,
+    is_without_doctor: Annotated[
+        bool, typer.Option("--no-doctor", help="Do not prove the lab afterwards.")
+    ] = False,
+) -> None:
+    """Make a lab of the inventory's hosts, then prove with `mrunkit doctor` that it works.
+
+    A second run changes nothing; one that was cut off goes on where it ended.
+    """
+    from mrunkit.cli.playbook import apply_shown
+    from mrunkit.output import PREFIX
+    from mrunkit.provision.lab import read_lab
+    from mrunkit.provision.packaged import playbooks_directory
+    from mrunkit.provision.playbooks import PlaybookRun
+
+    given = tuple(extra_vars or ())
+    lab = read_lab(inventory, extra_vars=given)
+    run = PlaybookRun(
+        playbook=playbooks_directory() / "site.yml",
+        inventory=inventory,
+        state_dir=lab.settings.state_dir,
+        is_check=is_check,
+        limit=limit,
+        tags=tags,
+        extra_vars=given,
+        forks=forks,
+        verbosity=verbosity,
+    )
+    apply_shown(run, lab)
+    if is_check or is_without_doctor:
+        return
+    if tags is not None:
+        print(f"{PREFIX}only some steps were run: see mrunkit doctor {inventory}", file=sys.stderr)
+        return
+    # Read again: bootstrap has found the hosts' addresses.
+    _prove(read_lab(inventory, extra_vars=given))
+    nodes = len(lab.agents)
+    print(f"{PREFIX}it works; try: mrunkit run -i {inventory} -N {nodes} PROGRAM", file=sys.stderr)
+
+
+def _prove(lab: Lab) -> None:
+    """Let doctor look, also at the hosts that --limit left out: they are of one lab."""
+    from mrunkit.cli.doctor import DoctorStatus
+    from mrunkit.provision.doctor.examine import examine
+    from mrunkit.provision.doctor.verdicts import Check, Outcome, Verdict, lines
+
+    has_fault = False
+
+    def tell(verdicts: list[Verdict]) -> None:
+        nonlocal has_fault
+        has_fault |= any(verdict.outcome is Outcome.FAIL for verdict in verdicts)
+        for line in lines(verdicts):
+            print(line, flush=True)
+
+    examine(lab, set(Check), tell)
+    if has_fault:
+        raise typer.Exit(DoctorStatus.FAULTY)

@@ -1,0 +1,68 @@
+"""What an inventory fills in of the command line of `run`. Pure, but for a look for files."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from mrunkit.cli.request import RunOptions, is_local
+from mrunkit.errors import MrunkitError, UsageError
+from mrunkit.provision.hosts import MPICH_PREFIX
+from mrunkit.provision.lab import Lab
+
+
+def in_lab(options: RunOptions, lab: Lab, *, network: str | None, is_on_hosts: bool) -> RunOptions:
+    """The options with what the lab says where they say nothing.
+
+    `network` is --network as it was given, `is_on_hosts` is --no-image.
+    """
+    if is_on_hosts and options.image is not None:
+        raise UsageError("--image and --no-image exclude each other")
+    _require_program(options.program, lab.master)
+    filled: dict[str, Any] = {"master": lab.master}
+    if options.principal is None and options.secret_file is None:
+        filled |= _credentials(lab)
+    image = None if is_on_hosts else options.image or lab.settings.image
+    if image is not None:
+        filled |= {
+            "image": image,
+            "network": network or lab.settings.network,
+            "share": options.share or Path(lab.settings.share),
+        }
+    elif options.mpiexec is None:
+        filled["mpiexec"] = _mpiexec(lab)
+    return replace(options, **filled)
+
+
+def _credentials(lab: Lab) -> dict[str, Any]:
+    principal, secret_file = lab.settings.principal, lab.settings.secret_file
+    if principal is None:
+        return {}
+    if not secret_file.is_file():
+        raise MrunkitError(
+            f"the lab's Mesos wants to know who we are, and there is no {secret_file}",
+            remedy="bootstrap this lab from here, or copy that file from where it was done, "
+            "or give --principal and --secret-file",
+        )
+    return {"principal": principal, "secret_file": secret_file}
+
+
+def _mpiexec(lab: Lab) -> str | None:
+    """The lab's MPICH, if this machine has it too; else the one that is found here."""
+    prefix = lab.hosts[0].variables.get("mpich_prefix") or MPICH_PREFIX
+    mpiexec = Path(str(prefix), "bin", "mpiexec.hydra")
+    return str(mpiexec) if mpiexec.is_file() else None
+
+
+def _require_program(words: tuple[str, ...], master: str) -> None:
+    """Refuse MASTER where the program should be, unless a program is called so."""
+    first = words[0]
+    is_master = is_local(first) or re.fullmatch(r"zk://.*|[A-Za-z0-9._-]+:\d+", first)
+    if is_master and len(words) > 1 and shutil.which(first) is None:
+        raise UsageError(
+            f"MASTER {first} and --inventory exclude each other",
+            remedy=f"leave MASTER out: the inventory's is {master}",
+        )

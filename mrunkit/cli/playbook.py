@@ -1,0 +1,84 @@
+"""What the commands that run a playbook have in common: options, display and signals."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from mrunkit.provision.apply import Applied
+    from mrunkit.provision.lab import Lab
+    from mrunkit.provision.playbooks import PlaybookRun
+
+Inventory = Annotated[
+    Path, typer.Argument(metavar="INVENTORY", help="Of the lab; `mrunkit init` writes one.")
+]
+Forks = Annotated[
+    int | None,
+    typer.Option("--forks", metavar="N", min=1, help="Hosts at a time.  [default: 50]"),
+]
+ExtraVars = Annotated[
+    list[str] | None,
+    typer.Option(
+        "-e",
+        "--extra-vars",
+        metavar="VARS",
+        help="NAME=VALUE or @FILE, which win over the inventory; repeatable.",
+    ),
+]
+Verbose = Annotated[
+    int,
+    typer.Option(
+        "-v", "--verbose", count=True, help="Show all that Ansible prints; -vv makes it say more."
+    ),
+]
+
+
+def apply_shown(run: PlaybookRun, lab: Lab) -> Applied:
+    """Apply a playbook to a lab, showing how it goes on stderr."""
+    from datetime import datetime
+
+    from mrunkit.cli.progress import watcher
+    from mrunkit.output import PREFIX
+    from mrunkit.provision.apply import apply
+    from mrunkit.provision.table import describe_end
+    from mrunkit.settings import read_settings
+
+    settings = read_settings()
+    try:
+        with (
+            ended_by_signals(),
+            watcher(
+                sys.stderr, is_terminal=settings.is_terminal, is_verbose=run.verbosity > 0
+            ) as shown,
+        ):
+            applied = apply(run, lab, settings.environ, shown, now=datetime.now().astimezone())
+    except KeyboardInterrupt:
+        print(f"{PREFIX}interrupted; to go on, run it again", file=sys.stderr)
+        raise
+    print(f"{PREFIX}{describe_end(applied.progress)}; log: {applied.log}", file=sys.stderr)
+    return applied
+
+
+@contextlib.contextmanager
+def ended_by_signals() -> Iterator[None]:
+    """Let what ends us by a signal end Ansible first, as Ctrl-C does."""
+
+    def end(number: int, frame: FrameType | None) -> NoReturn:
+        sys.exit(128 + number)
+
+    numbers = (signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.signal(number, end) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,109 @@
+"""A playbook's progress on stderr: a live table on a terminal, a line per step elsewhere."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, TextIO
+
+from mrunkit.output import PREFIX
+from mrunkit.provision.table import describe_advance, describe_task, table
+
+if TYPE_CHECKING:
+    from rich.console import Console, RenderableType
+
+    from mrunkit.provision.apply import Watcher
+    from mrunkit.provision.progress import Progress
+
+_STYLES = {
+    "running": "cyan",
+    "ok": "green",
+    "changed": "yellow",
+    "failed": "bold red",
+    "unreachable": "bold red",
+}
+_FRAME = 4
+"""Lines of the terminal that are not hosts: the heading, the task, the cursor's."""
+
+
+class LineWatcher:
+    """A line when a step is over."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._progress: Progress | None = None
+
+    def printed(self, text: str) -> None:
+        """Leave it to the log."""
+
+    def advanced(self, progress: Progress) -> None:
+        """Print what is new."""
+        for line in describe_advance(self._progress or progress, progress):
+            print(PREFIX + line, file=self._stream, flush=True)
+        self._progress = progress
+
+
+class VerboseWatcher:
+    """All that Ansible prints."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def printed(self, text: str) -> None:
+        """Print it."""
+        print(text.replace("\r\n", "\n"), file=self._stream, flush=True)
+
+    def advanced(self, progress: Progress) -> None:
+        """Ansible has told."""
+
+
+class TableWatcher:
+    """Knows the table of the moment, which rich asks for a few times a second."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._progress: Progress | None = None
+
+    def printed(self, text: str) -> None:
+        """Leave it to the log."""
+
+    def advanced(self, progress: Progress) -> None:
+        """Keep it."""
+        self._progress = progress
+
+    def render(self) -> RenderableType:
+        """The table, as high as the terminal at most."""
+        from rich.console import Group
+        from rich.table import Table
+        from rich.text import Text
+
+        progress = self._progress
+        if progress is None:
+            return Text("starting Ansible")
+        shown = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False)
+        for name in ("host", *progress.steps):
+            shown.add_column(name, no_wrap=True, overflow="ellipsis")
+        for row in table(progress, self._console.size.height - _FRAME):
+            style = _STYLES.get(row.label, "")
+            cells = (Text(cell, style=style or _STYLES.get(cell, "")) for cell in row.cells)
+            shown.add_row(Text(row.label, style=style), *cells)
+        task = Text(describe_task(progress), no_wrap=True, overflow="ellipsis")
+        return Group(shown, task)
+
+
+@contextlib.contextmanager
+def watcher(stream: TextIO, *, is_terminal: bool, is_verbose: bool) -> Iterator[Watcher]:
+    """A table for a terminal, lines for a file, Ansible's own output if asked for."""
+    if is_verbose:
+        yield VerboseWatcher(stream)
+        return
+    if not is_terminal:
+        yield LineWatcher(stream)
+        return
+    from rich.console import Console
+    from rich.live import Live
+
+    console = Console(file=stream)
+    shown = TableWatcher(console)
+    with Live(console=console, get_renderable=shown.render, refresh_per_second=4):
+        yield shown

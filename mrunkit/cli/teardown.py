@@ -1,0 +1,71 @@
+"""`mrunkit teardown`: takes out of the hosts what bootstrap put in."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+# Cheap: what costs time is imported where it is used.
+from mrunkit.cli.playbook import ExtraVars, Forks, Inventory, Verbose
+
+
+def teardown(
+    inventory: Inventory,
+    limit: Annotated[
+        str | None,
+        typer.Option(
+            "--limit",
+            metavar="PATTERN",
+            help="Only these hosts or groups, which the others then go on without.",
+        ),
+    ] = None,
+    is_agreed: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    is_share_removed: Annotated[
+        bool, typer.Option("--remove-share", help="Remove all files of the share, too.")
+    ] = False,
+    extra_vars: ExtraVars = None,
+    forks: Forks = None,
+    verbosity: Verbose = 0,
+) -> None:
+    """Take out of the hosts what bootstrap put in; the files of the share stay.
+
+    With --limit, the hosts are first drained, so that no job of others ends; take them out of
+    the inventory then, and bootstrap the rest once more.
+    """
+    from mrunkit.cli.playbook import apply_shown
+    from mrunkit.errors import UsageError
+    from mrunkit.output import counted
+    from mrunkit.provision.lab import read_lab
+    from mrunkit.provision.packaged import playbooks_directory
+    from mrunkit.provision.playbooks import PlaybookRun
+
+    if limit is not None and is_share_removed:
+        raise UsageError("--remove-share is for the whole lab, and goes with no --limit")
+    given = tuple(extra_vars or ())
+    lab = read_lab(inventory, extra_vars=given)
+    if not is_agreed:
+        if not sys.stdin.isatty():
+            raise UsageError("nobody can be asked here", remedy="give --yes")
+        kept = "with all files in" if is_share_removed else "but for the files in"
+        typer.confirm(
+            f"Take the lab out of {limit or counted(len(lab.hosts), 'host')}, "
+            f"{kept} {lab.settings.share}?",
+            abort=True,
+            err=True,
+        )
+    # As JSON, in which true is a truth value, not a word.
+    share = '{"teardown_remove_share": true}'
+    apply_shown(
+        PlaybookRun(
+            playbook=playbooks_directory() / ("remove-host.yml" if limit else "teardown.yml"),
+            inventory=inventory,
+            state_dir=lab.settings.state_dir,
+            limit=limit,
+            extra_vars=(*given, share) if is_share_removed else given,
+            forks=forks,
+            verbosity=verbosity,
+        ),
+        lab,
+    )

@@ -1,0 +1,160 @@
+"""A playbook applied to a lab: one at a time, with a log, and failures that are explained."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol, TextIO
+
+from mrunkit.errors import MrunkitError
+from mrunkit.inventory import Host
+from mrunkit.provision.addresses import keep_addresses
+from mrunkit.provision.explain import Explanation, explain
+from mrunkit.provision.lab import Lab
+from mrunkit.provision.playbooks import Event, PlaybookRun, run_playbook
+from mrunkit.provision.progress import Failure, Progress, advance
+from mrunkit.provision.table import name_hosts
+
+_TOLD = 10
+"""So many different failures are explained; the log has all."""
+
+
+class ProvisionError(MrunkitError):
+    """A playbook could not do its work on some host, or did not start."""
+
+
+class Watcher(Protocol):
+    """Is told what Ansible prints, and how far it is, in another thread."""
+
+    def printed(self, text: str) -> None:
+        """Some lines of Ansible's output."""
+
+    def advanced(self, progress: Progress) -> None:
+        """An event was handled; it may have changed nothing worth telling."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Applied:
+    """A playbook that has gone through."""
+
+    progress: Progress
+    log: Path
+
+
+def read_steps(playbook: Path) -> tuple[str, ...]:
+    """The names of the playbooks that a playbook imports, in order."""
+    import yaml
+
+    plays: list[dict[str, str]] = yaml.safe_load(playbook.read_text())
+    imported = (play.get("ansible.builtin.import_playbook") for play in plays)
+    return tuple(Path(name).stem for name in imported if name is not None)
+
+
+def apply(
+    run: PlaybookRun,
+    lab: Lab,
+    environ: Mapping[str, str],
+    watcher: Watcher,
+    *,
+    now: datetime,
+) -> Applied:
+    """Run a playbook on a lab; raises ProvisionError with what failed and what to do."""
+    hosts = () if run.limit is not None else tuple(host.name for host in lab.hosts)
+    progress = Progress(steps=read_steps(run.playbook), hosts=hosts)
+    with locked(run.state_dir), _log(run, now) as log:
+
+        def handle(event: Event) -> None:
+            nonlocal progress
+            if text := event.get("stdout", ""):
+                print(text.replace("\r\n", "\n"), file=log, flush=True)
+                watcher.printed(text)
+            progress = advance(progress, event)
+            watcher.advanced(progress)
+
+        status = run_playbook(run, environ, handle)
+        keep_addresses(run.state_dir, progress.addresses)
+    path = Path(log.name)
+    if status != 0:
+        lines = describe_failures(progress, {host.name: host.ssh for host in lab.hosts})
+        raise ProvisionError(
+            "\n".join(lines or [f"ansible-playbook ended with status {status}"]),
+            remedy=f"all that Ansible said: {path}",
+        )
+    return Applied(progress=progress, log=path)
+
+
+@contextlib.contextmanager
+def locked(state_dir: Path) -> Iterator[None]:
+    """Keep others from working on the same lab; raises ProvisionError if somebody does."""
+    make_state_dir(state_dir)
+    with (state_dir / "lock").open("a+") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            file.seek(0)
+            raise ProvisionError(
+                f"another mrunkit (process {file.read().strip()}) is at work on this lab",
+                remedy="wait for its end",
+            ) from error
+        file.truncate(0)
+        print(os.getpid(), file=file, flush=True)
+        yield
+
+
+def make_state_dir(state_dir: Path) -> None:
+    """Make the directory, which will hold secrets; raises ProvisionError."""
+    try:
+        state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise ProvisionError(
+            f"cannot make {state_dir} for the lab's secrets and logs: {error.strerror}",
+            remedy="name another directory in the inventory: lab_state_dir",
+        ) from error
+
+
+def describe_failures(progress: Progress, hosts: Mapping[str, Host]) -> list[str]:
+    """Lines for what failed, each failure once for all hosts that share it."""
+    groups: dict[tuple[str, Explanation], list[str]] = {}
+    for failure in progress.fatal:
+        host = hosts.get(failure.host, Host(name=failure.host, address=failure.host))
+        explanation = explain(failure, login=login(host))
+        groups.setdefault((_place(failure), explanation), []).append(failure.host)
+    lines = list(progress.errors)
+    for (place, explanation), found in list(groups.items())[:_TOLD]:
+        names = [host for host in progress.hosts if host in found] or found
+        # A message of several lines was laid out by who wrote it, hosts and all.
+        prefix = f"{name_hosts(names)}: " if place or len(explanation.lines) == 1 else ""
+        lines += [f"{prefix}{place}{line}" for line in explanation.lines]
+        lines += [f"  {explanation.remedy}"] if explanation.remedy else []
+    if len(groups) > _TOLD:
+        lines.append(f"and {len(groups) - _TOLD} more failures")
+    return lines
+
+
+def login(host: Host) -> str:
+    """The ssh command that leads to a host."""
+    words = ["ssh"]
+    words += ["-p", str(host.port)] if host.port else []
+    words += ["-i", host.key_file] if host.key_file else []
+    return " ".join([*words, f"{host.user}@{host.address}" if host.user else host.address])
+
+
+def _place(failure: Failure) -> str:
+    """Where it failed, unless the message speaks for itself."""
+    if failure.is_unreachable or failure.says_it_itself:
+        return ""
+    return f"{failure.step}: {failure.task.rpartition(' : ')[2]}: "
+
+
+@contextlib.contextmanager
+def _log(run: PlaybookRun, now: datetime) -> Iterator[TextIO]:
+    directory = run.state_dir / "logs"
+    directory.mkdir(exist_ok=True)
+    name = "bootstrap" if run.playbook.stem == "site" else run.playbook.stem
+    with (directory / f"{name}-{now:%Y%m%d-%H%M%S}.log").open("w") as file:
+        yield file

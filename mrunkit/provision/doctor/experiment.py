@@ -1,0 +1,101 @@
+"""The experiment with a container on each host, made. What it shows, `overlay` judges."""
+
+from __future__ import annotations
+
+import base64
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from mrunkit.provision.doctor import overlay
+from mrunkit.provision.doctor.hosts import Hosts, Probe, ProbeError
+from mrunkit.provision.doctor.overlay import Container, Experiment, Network, Path, Pinged, Seen
+from mrunkit.provision.doctor.verdicts import Problem
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What the experiment needs to know of a lab."""
+
+    run: str
+    """Tells this doctor's containers from another's."""
+    network: str
+    image: str
+    host_by_address: Mapping[str, str]
+    """All addresses by which hosts talk to each other."""
+
+
+def experiment(
+    hosts: Hosts, around: Surroundings, network: Network
+) -> tuple[Experiment, list[Problem]]:
+    """Start containers, ping, and look at the wire; what kept hosts out of it are problems."""
+    started = hosts.ask(lambda name, probe: _start(probe, around))
+    containers = {
+        name: found for name, found in started.by_host.items() if isinstance(found, Container)
+    }
+    problems = list(started.problems)
+    problems += [
+        Problem(what=found.what, remedy=found.remedy, host=name)
+        for name, found in started.by_host.items()
+        if isinstance(found, Problem)
+    ]
+    paths = overlay.paths_between(list(containers))
+    marker = base64.b64encode(secrets.token_bytes(16)).decode()
+    hosts.ask(
+        lambda name, probe: probe.ask(
+            "sniff", marker=marker, addresses=list(around.host_by_address)
+        ),
+        containers,
+    )
+    pinged = hosts.ask(
+        lambda name, probe: _ping(probe, name, containers, paths, marker), containers
+    )
+    seen = hosts.ask(
+        lambda name, probe: overlay.parse_seen(name, probe.ask("sniffed"), around.host_by_address),
+        containers,
+    )
+    problems += [*pinged.problems, *seen.problems]
+    by_path: dict[Path, Seen] = {}
+    for of_host in seen.by_host.values():
+        by_path |= of_host
+    made = Experiment(
+        network=network,
+        paths=paths,
+        pinged=pinged.by_host,
+        seen=by_path,
+    )
+    return made, problems
+
+
+def _start(probe: Probe, around: Surroundings) -> Container | Problem:
+    probe.ask("at_end", command=overlay.remove_command(around.run).to_json())
+    start = overlay.start_command(around.run, network=around.network, image=around.image)
+    where = overlay.where_command(around.run, network=around.network)
+    _, started = probe.run([overlay.tidy_command(), start])
+    if overlay.is_slow_manager(started):
+        (started,) = probe.run([start])
+    (found,) = probe.run([where])
+    return overlay.parse_container(started, found)
+
+
+def _ping(
+    probe: Probe,
+    name: str,
+    containers: Mapping[str, Container],
+    paths: tuple[Path, ...],
+    marker: str,
+) -> Pinged:
+    host_by_address = {container.address: host for host, container in containers.items()}
+    targets = [containers[target].address for source, target in paths if source == name]
+    told: dict[str, Any] = probe.ask(
+        "ping",
+        pid=containers[name].pid,
+        address=containers[name].address,
+        targets=targets,
+        marker=marker,
+        seconds=overlay.PING_SECONDS,
+    )
+    if "error" in told:
+        raise ProbeError(f"cannot ping from its container: {told['error']}")
+    return overlay.parse_pinged(told, host_by_address)

@@ -1,0 +1,136 @@
+"""Whether Mesos' agents are what the inventory says. Pure.
+
+Source of the fields: https://mesos.apache.org/documentation/latest/endpoints/master/slaves/
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from mrunkit.provision.doctor.facts import Missing
+from mrunkit.provision.doctor.verdicts import Problem, named
+
+AGAIN = "mrunkit bootstrap --tags mesos"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegisteredAgent:
+    """An agent as the leading master has it."""
+
+    hostname: str
+    address: str
+    version: str
+    is_active: bool
+    """It takes tasks: it is connected, and neither drained nor deactivated."""
+    resources: Mapping[str, float] = field(default_factory=dict)
+    """Scalars only."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExpectedAgent:
+    """An agent as the inventory has it."""
+
+    host: str
+    address: str
+    resources: Mapping[str, float]
+    """Scalars; what is not named may be as it is."""
+
+
+def parse_agents(status: int, body: str) -> tuple[RegisteredAgent, ...] | Missing:
+    """A master's answer to /slaves; status 0: there was none, and the body says why."""
+    if status == 401:
+        return Missing(why="the master does not know us, or not with this secret (HTTP 401)")
+    if status != 200:
+        return Missing(why=f"no master answers: {body or f'HTTP {status}'}")
+    try:
+        told = json.loads(body)["slaves"]
+    except (ValueError, KeyError, TypeError):
+        return Missing(why="what answers is no Mesos master")
+    return tuple(_parse_agent(raw) for raw in told)
+
+
+def _parse_agent(raw: Mapping[str, Any]) -> RegisteredAgent:
+    is_leaving = raw.get("deactivated") or raw.get("drain_info")
+    return RegisteredAgent(
+        hostname=raw["hostname"],
+        address=raw.get("pid", "").partition("@")[2].rpartition(":")[0],
+        version=raw.get("version", "unknown"),
+        is_active=bool(raw.get("active")) and not is_leaving,
+        resources={
+            name: float(amount)
+            for name, amount in raw["resources"].items()
+            if isinstance(amount, int | float)
+        },
+    )
+
+
+def parse_resources(text: str) -> dict[str, float]:
+    """The scalars in what mesos-agent's --resources takes: `cpus:8;mem:1000`, or JSON."""
+    if text.lstrip().startswith("["):
+        listed = json.loads(text)
+        return {one["name"]: float(one["scalar"]["value"]) for one in listed if "scalar" in one}
+    found: dict[str, float] = {}
+    for name, amount in re.findall(r"([a-z_]+)(?:\([^)]*\))?:([0-9.]+)\s*(?:;|$)", text):
+        found[name] = found.get(name, 0.0) + float(amount)
+    return found
+
+
+def agent_problems(
+    expected: Iterable[ExpectedAgent], registered: tuple[RegisteredAgent, ...] | Missing
+) -> Iterator[Problem]:
+    """Agents that are not there, take no tasks, or have other resources."""
+    if isinstance(registered, Missing):
+        yield Problem(what=registered.why, remedy=f"systemctl status mesos-master; {AGAIN}")
+        return
+    for wanted in expected:
+        found = find_agent(wanted, registered)
+        if found is None:
+            yield Problem(
+                what="its agent is not registered",
+                remedy="see on the host: journalctl -u mesos-agent",
+                host=wanted.host,
+            )
+            continue
+        if not found.is_active:
+            yield Problem(
+                what="its agent takes no tasks: disconnected, drained or deactivated",
+                remedy="see on the host: systemctl status mesos-agent",
+                host=wanted.host,
+            )
+        for name, amount in wanted.resources.items():
+            has = found.resources.get(name, 0.0)
+            if abs(has - amount) >= 0.001:
+                yield Problem(
+                    what=f"its agent has {has:g} {name}, not {amount:g}",
+                    remedy=f"{AGAIN} (the agent starts anew)",
+                    host=wanted.host,
+                )
+
+
+def find_agent(
+    wanted: ExpectedAgent, registered: Iterable[RegisteredAgent]
+) -> RegisteredAgent | None:
+    """By its address, or by its name if it does not tell its address."""
+    for agent in registered:
+        if agent.address == wanted.address or agent.hostname in (wanted.host, wanted.address):
+            return agent
+    return None
+
+
+def agents_seen(
+    expected: Iterable[ExpectedAgent], registered: tuple[RegisteredAgent, ...] | Missing
+) -> str:
+    """How many there are, with what they have together."""
+    if isinstance(registered, Missing):
+        return registered.why
+    found = [find_agent(wanted, registered) for wanted in expected]
+    ours = [agent for agent in found if agent is not None]
+    cpus = sum(agent.resources.get("cpus", 0.0) for agent in ours)
+    memory = sum(agent.resources.get("mem", 0.0) for agent in ours)
+    others = [agent.hostname for agent in registered if agent not in ours]
+    more = f"; {named(others)} not in the inventory" if others else ""
+    return f"{len(ours)} registered, with {cpus:g} cpus and {memory:g} MB{more}"

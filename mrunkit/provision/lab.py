@@ -1,0 +1,173 @@
+"""The lab as its inventory tells it: which host does what, and what all of them share.
+
+Owns the names of the groups. Contacts no host: what only hosts can tell (their addresses,
+if the inventory does not say) is what Ansible found when it was last there, or None.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from mrunkit.inventory import (
+    Host,
+    InventoryError,
+    Listing,
+    group_members,
+    parse_listing,
+    read_listing,
+)
+from mrunkit.provision.addresses import read_addresses
+from mrunkit.provision.lab_settings import LabSettings, Variables, parse_settings
+from mrunkit.provision.packaged import playbooks_directory
+
+GROUPS = ("masters", "managers", "storage", "agents")
+ZOOKEEPER_PORT = 2181
+_MADE_BY_ANSIBLE = {"all", "ungrouped"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LabHost:
+    """A host of the lab."""
+
+    name: str
+    """In the inventory."""
+    ssh: Host
+    """How this machine reaches it."""
+    lab_address: str | None
+    """By which the other hosts reach it; None: not known before a bootstrap."""
+    groups: frozenset[str]
+    """All groups of the inventory that it is in."""
+    variables: Mapping[str, Any] = field(repr=False)
+    """As the inventory has them, secrets included."""
+
+    @property
+    def address(self) -> str:
+        """By which this machine reaches it."""
+        return self.ssh.address
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lab:
+    """The hosts, masters first, and what holds for all of them."""
+
+    inventory: Path
+    hosts: tuple[LabHost, ...]
+    masters: tuple[LabHost, ...]
+    """One, or three that elect their leader with ZooKeeper."""
+    agents: tuple[LabHost, ...]
+    managers: tuple[LabHost, ...]
+    """Of the swarm; the masters unless the inventory says otherwise."""
+    storage: LabHost
+    """The NFS server; the first master unless the inventory says otherwise."""
+    settings: LabSettings
+
+    @property
+    def master(self) -> str:
+        """MASTER for `mrunkit run`: host:port, or zk:// for three masters."""
+        addresses = [host.lab_address or host.address for host in self.masters]
+        if len(addresses) == 1:
+            return f"{addresses[0]}:{self.settings.master_port}"
+        ensemble = ",".join(f"{address}:{ZOOKEEPER_PORT}" for address in addresses)
+        return f"zk://{ensemble}/mesos"
+
+
+def read_lab(inventory: Path, *, extra_vars: Sequence[str] = ()) -> Lab:
+    """Read a lab; raises InventoryError with all that is wrong with it.
+
+    `extra_vars` are what Ansible's --extra-vars takes, and win over the inventory.
+    """
+    listing = read_listing(inventory, extra_vars=extra_vars)
+    defaults = read_defaults(playbooks_directory())
+    lab = parse_lab(listing, defaults, inventory.absolute())
+    return with_addresses(lab, read_addresses(lab.settings.state_dir))
+
+
+def read_defaults(playbooks: Path) -> dict[str, Any]:
+    """The lab-wide variables, and what they are unless the inventory says otherwise."""
+    import yaml
+
+    text = (playbooks / "roles" / "lab" / "defaults" / "main.yml").read_text()
+    defaults: dict[str, Any] = yaml.safe_load(text)
+    return defaults
+
+
+def parse_lab(listing: Listing, defaults: Mapping[str, Any], inventory: Path) -> Lab:
+    """Parse what `ansible-inventory --list` prints; raises InventoryError."""
+    members = {group: group_members(listing, group) for group in listing if group != "_meta"}
+    masters, managers, storage, agents = (members.get(group, []) for group in GROUPS)
+    hosts = {host.name: host for host in _hosts(listing, members)}
+    variables = Variables({name: host.variables for name, host in hosts.items()}, defaults)
+    # Of the file or directory that Ansible has it from.
+    inventory_dir = inventory if inventory.is_dir() else inventory.parent
+    settings = parse_settings(variables, inventory_dir)
+    problems = [*_group_problems(members), *_host_problems(hosts.values()), *variables.problems]
+    if problems:
+        raise InventoryError("\n".join(f"{inventory}: {problem}" for problem in problems))
+    order = dict.fromkeys((*masters, *managers, *storage, *agents, *hosts))
+    return Lab(
+        inventory=inventory,
+        hosts=tuple(hosts[name] for name in order),
+        masters=tuple(hosts[name] for name in masters),
+        agents=tuple(hosts[name] for name in agents),
+        managers=tuple(hosts[name] for name in managers or masters),
+        storage=hosts[(storage or masters)[0]],
+        settings=settings,
+    )
+
+
+def with_addresses(lab: Lab, found: Mapping[str, str]) -> Lab:
+    """The lab with its hosts' addresses filled in where the inventory has none."""
+
+    def filled(host: LabHost) -> LabHost:
+        address = host.lab_address or found.get(host.name)
+        return dataclasses.replace(host, lab_address=address)
+
+    return dataclasses.replace(
+        lab,
+        hosts=tuple(map(filled, lab.hosts)),
+        masters=tuple(map(filled, lab.masters)),
+        agents=tuple(map(filled, lab.agents)),
+        managers=tuple(map(filled, lab.managers)),
+        storage=filled(lab.storage),
+    )
+
+
+def _hosts(listing: Listing, members: Mapping[str, Sequence[str]]) -> Iterator[LabHost]:
+    variables = listing["_meta"]["hostvars"]
+    for host in parse_listing(listing):
+        own = variables.get(host.name, {})
+        yield LabHost(
+            name=host.name,
+            ssh=host,
+            lab_address=own.get("lab_address"),
+            groups=frozenset(group for group, names in members.items() if host.name in names),
+            variables=own,
+        )
+
+
+def _group_problems(members: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    counts = {group: len(members.get(group, ())) for group in GROUPS}
+    others = [group for group in members if group not in {*GROUPS, *_MADE_BY_ANSIBLE}]
+    named = f" (other groups there are: {', '.join(others)})" if others else ""
+    if counts["masters"] not in (1, 3):
+        yield f"[masters] must have 1 or 3 hosts, not {counts['masters']}{named}"
+    if counts["agents"] == 0:
+        yield f"[agents] has no host: jobs have nowhere to run{named}"
+    if counts["managers"] not in (0, 1, 3):
+        yield f"[managers] must have 1 or 3 hosts, not {counts['managers']}"
+    if counts["storage"] > 1:
+        yield f"[storage] must have 1 host, not {counts['storage']}"
+    for name in members.get("ungrouped", ()):
+        yield f"{name} is in no group: put it into [agents], or into a group of your own"
+
+
+def _host_problems(hosts: Iterable[LabHost]) -> Iterator[str]:
+    by_address: dict[tuple[str, int | None], str] = {}
+    for host in hosts:
+        first = by_address.setdefault((host.address, host.ssh.port), host.name)
+        if first != host.name and not host.ssh.is_here:
+            yield f"{first} and {host.name} have one address, {host.address}"

@@ -1,0 +1,161 @@
+"""Running a playbook with Ansible, as a child process that tells what it does in events.
+
+Owns how Ansible is started (ansible-runner, its environment) and ended. What the events
+mean is for others to say.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shlex
+import signal
+import sys
+import tempfile
+import threading
+import uuid
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from mrunkit.local.stragglers import kill_marked
+
+MARKER = "MRUNKIT_PLAYBOOK"
+"""What Ansible and all its local children have in their environment."""
+INTERRUPT_SECONDS = 10.0
+"""For Ansible to end its workers and itself."""
+POLL_SECONDS = 1
+"""How often ansible-runner looks whether it has been cancelled."""
+
+Event = Mapping[str, Any]
+"""As ansible-runner has it. Source: Ansible Runner's documentation, Runner event schema."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlaybookRun:
+    """What ansible-playbook is asked to do."""
+
+    playbook: Path
+    inventory: Path
+    state_dir: Path
+    is_check: bool = False
+    limit: str | None = None
+    tags: str | None = None
+    extra_vars: tuple[str, ...] = ()
+    """Words for --extra-vars."""
+    forks: int | None = None
+    verbosity: int = 0
+
+    @property
+    def facts_dir(self) -> Path:
+        """Where Ansible keeps what it finds out about the hosts."""
+        return self.state_dir / "facts"
+
+
+def run_playbook(
+    run: PlaybookRun, environ: Mapping[str, str], tell: Callable[[Event], None]
+) -> int:
+    """Run it to its end, and return its exit status; `tell` is called in another thread.
+
+    Whatever ends this early (Ctrl-C, say) ends Ansible and all that it started here.
+    """
+    marker = uuid.uuid4().hex
+    child = _Child(tell)
+    with (
+        tempfile.TemporaryDirectory(prefix="mrunkit-") as private,
+        ThreadPoolExecutor(max_workers=1) as executor,
+    ):
+        future = executor.submit(
+            _run,
+            child,
+            private_data_dir=private,
+            project_dir=str(run.playbook.parent),
+            playbook=run.playbook.name,
+            cmdline=shlex.join(arguments(run)),
+            envvars={**environment(run, environ), MARKER: marker},
+        )
+        try:
+            return future.result()
+        finally:
+            if not future.done():
+                try:
+                    child.end(future)
+                finally:
+                    kill_marked(f"{MARKER}={marker}")
+
+
+def arguments(run: PlaybookRun) -> list[str]:
+    """Of ansible-playbook, besides the playbook."""
+    words = ["--inventory", str(run.inventory.absolute())]
+    words += ["--check"] if run.is_check else []
+    words += ["--limit", run.limit] if run.limit is not None else []
+    words += ["--tags", run.tags] if run.tags is not None else []
+    words += ["--forks", str(run.forks)] if run.forks is not None else []
+    words += [f"-{'v' * run.verbosity}"] if run.verbosity else []
+    state_dir = json.dumps({"lab_state_dir": str(run.state_dir)})
+    for text in (state_dir, *run.extra_vars):
+        # Ansible starts in the playbook's directory, not in the user's.
+        file = text.removeprefix("@")
+        words += ["--extra-vars", text if file == text else f"@{Path(file).absolute()}"]
+    return words
+
+
+def environment(run: PlaybookRun, environ: Mapping[str, str]) -> dict[str, str]:
+    """What Ansible gets besides the user's environment, which has the ssh agent, say."""
+    beside = str(Path(sys.executable).parent)
+    return {
+        "PATH": os.pathsep.join([beside, environ.get("PATH", os.defpath)]),
+        "LC_ALL": "C.UTF-8",  # Ansible refuses any other encoding
+        "ANSIBLE_CONFIG": str(run.playbook.parent / "ansible.cfg"),
+        "ANSIBLE_NOCOLOR": "1",
+        # ansible-runner switches this off unless it is set.
+        "ANSIBLE_HOST_KEY_CHECKING": "True",
+        "ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED": "True",
+        "ANSIBLE_CACHE_PLUGIN": "jsonfile",
+        "ANSIBLE_CACHE_PLUGIN_CONNECTION": str(run.facts_dir),
+    }
+
+
+class _Child:
+    """Ansible's process, as far as its events tell of it."""
+
+    def __init__(self, tell: Callable[[Event], None]) -> None:
+        self.is_cancelled = threading.Event()
+        self._tell = tell
+        self._pid: int | None = None
+
+    def handle(self, event: Event) -> bool:
+        """Take an event; ansible-runner need not keep it."""
+        # Its warnings come before it has one.
+        self._pid = event.get("pid", self._pid)
+        self._tell(event)
+        return False
+
+    def end(self, future: Future[int]) -> None:
+        """End Ansible as Ctrl-C in its own terminal would; harder if that does not help."""
+        try:
+            if self._pid is not None:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(self._pid, signal.SIGINT)
+                wait([future], timeout=INTERRUPT_SECONDS)
+        finally:
+            self.is_cancelled.set()
+
+
+def _run(child: _Child, **options: Any) -> int:
+    import ansible_runner
+
+    ended = ansible_runner.run(
+        **options,
+        event_handler=child.handle,
+        cancel_callback=child.is_cancelled.is_set,
+        settings={"pexpect_timeout": POLL_SECONDS},
+        suppress_env_files=True,
+        # Else ansible-runner has a cache of its own, in the directory that is removed.
+        fact_cache_type="",
+        quiet=True,
+    )
+    return int(ended.rc)

@@ -1,0 +1,220 @@
+"""`mrunkit bootstrap` whole: what it says, how it ends, and what it leaves."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from conftest import PATIENCE, Checkout
+
+TOUCH = """\
+  - name: Touch
+    ansible.builtin.copy:
+      dest: "{{ inventory_dir }}/{{ inventory_hostname }}.touched"
+      content: x
+      mode: "0600"
+"""
+FIND = """\
+  - name: Find
+    ansible.builtin.set_fact:
+      lab_address: "10.1.0.{{ groups.all.index(inventory_hostname) }}"
+      cacheable: true
+"""
+FAIL = """\
+  - name: Start
+    ansible.builtin.command:
+      cmd: sh -c 'echo too many cooks >&2; exit 3'
+    changed_when: true
+    when: inventory_hostname != 'host1'
+"""
+
+
+def wait_for(fact: Callable[[], object], process: subprocess.Popen[str]) -> None:
+    """Until it is true; the process has to live."""
+    deadline = time.monotonic() + PATIENCE
+    while not fact():
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def processes_with(text: str) -> list[str]:
+    """Command lines of all living processes that contain a text."""
+    found = []
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdecimal():
+            try:
+                line = (entry / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+            if text in line:
+                found.append(line)
+    return found
+
+
+def test_a_lab_is_made_and_the_second_run_changes_nothing(checkout: Checkout) -> None:
+    """A line per step; the log and the addresses are kept for later, and nothing else."""
+    checkout.write_playbooks(validate=FIND, base=TOUCH)
+    first = checkout.bootstrap()
+    assert first.returncode == 0, first.stderr
+    steps = [line.rpartition(", ")[0] for line in first.stderr.splitlines()]
+    assert steps == [
+        "mrunkit: validate: 3 ok",
+        "mrunkit: base: 3 changed",
+        "mrunkit: 3 hosts, 3 changed",
+    ]
+    addresses = json.loads((checkout.state_dir / "addresses.json").read_text())
+    assert addresses == {"host0": "10.1.0.0", "host1": "10.1.0.1", "host2": "10.1.0.2"}
+    second = checkout.bootstrap()
+    assert "mrunkit: 3 hosts, nothing changed, " in second.stderr
+    log = Path(second.stderr.split("log: ")[1].strip())
+    assert "TASK [Touch]" in log.read_text()
+    assert log.parent == checkout.state_dir / "logs"
+    assert oct(checkout.state_dir.stat().st_mode)[-3:] == "700"
+    assert list(checkout.temporary.iterdir()) == []
+
+
+def test_what_failed_is_told_with_its_hosts(checkout: Checkout) -> None:
+    """Once for all hosts that share it, with what the command said, and where the log is."""
+    checkout.write_playbooks(base=FAIL, nfs=TOUCH)
+    ended = checkout.bootstrap()
+    assert ended.returncode == 125
+    lines = ended.stderr.splitlines()
+    assert [line.rpartition(", ")[0] for line in lines[:2]] == [
+        "mrunkit: base: 1 ok, 2 failed (host0, host2)",
+        "mrunkit: nfs: 1 changed",
+    ]
+    command = "sh -c 'echo too many cooks >&2; exit 3'"
+    assert lines[2:4] == [
+        f"mrunkit: host0, host2: base: Start: {command} ended with status 3",
+        "mrunkit: host0, host2: base: Start: too many cooks",
+    ]
+    assert lines[4].startswith("mrunkit:   all that Ansible said: ")
+
+
+def test_a_check_changes_nothing(checkout: Checkout) -> None:
+    """It tells what would be changed."""
+    checkout.write_playbooks(base=TOUCH)
+    ended = checkout.bootstrap("--check")
+    assert "mrunkit: base: 3 changed" in ended.stderr, ended.stderr
+    assert list(checkout.inventory.parent.glob("*.touched")) == []
+
+
+def test_limit_tags_and_variables_reach_ansible(checkout: Checkout) -> None:
+    """A file of variables is one of the user's directory, not of the playbooks'."""
+    (checkout.inventory.parent / "vars.yml").write_text("said: from a file\n")
+    tell = '  - name: Tell\n    ansible.builtin.fail:\n      msg: "{{ said }}, {{ also }}"\n'
+    checkout.write_playbooks(base=TOUCH, nfs=tell)
+    ended = checkout.bootstrap(
+        *("--limit", "agents:!host1", "--tags", "nfs", "-e", "@vars.yml", "-e", "also=this")
+    )
+    assert ended.returncode == 125
+    assert "mrunkit: host2: nfs: Tell: from a file, this" not in ended.stderr
+    assert "mrunkit: host2: from a file, this" in ended.stderr
+    assert list(checkout.inventory.parent.glob("*.touched")) == []
+
+
+def test_what_ansible_refuses_is_told(checkout: Checkout) -> None:
+    """In its own words, for nothing has been done on any host."""
+    checkout.write_playbooks(base="  - name: Wrong\n    no.such.module: {}\n")
+    ended = checkout.bootstrap()
+    assert ended.returncode == 125
+    assert "couldn't resolve module/action 'no.such.module'" in ended.stderr
+
+
+def test_a_wrong_inventory_is_told_before_ansible_starts(checkout: Checkout) -> None:
+    """All of it at once."""
+    checkout.write_playbooks(base=TOUCH)
+    checkout.inventory.write_text("[masters]\na\nb\n[all:vars]\nlab_shar=/x\n")
+    ended = checkout.bootstrap()
+    assert ended.returncode == 125
+    assert len(ended.stderr.splitlines()) == 3
+    assert not checkout.state_dir.exists()
+
+
+@pytest.mark.parametrize(
+    ("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+)
+def test_a_signal_ends_ansible_and_all_that_it_started(
+    checkout: Checkout, number: signal.Signals, status: int
+) -> None:
+    """Also what its workers run at that moment; the lab can be worked on again at once."""
+    mark = uuid.uuid4().hex
+    sleep = f"  - name: Sleep\n    ansible.builtin.command:\n      cmd: sh -c 'sleep 600; {mark}'\n"
+    checkout.write_playbooks(base=f"{sleep}    changed_when: false\n")
+    process = checkout.start("bootstrap", "inventory.ini", "--no-doctor")
+    wait_for(lambda: len(processes_with(f"sh -c sleep 600; {mark}")) >= 3, process)
+    process.send_signal(number)
+    _, stderr = process.communicate(timeout=PATIENCE)
+    assert process.returncode == status, stderr
+    assert processes_with(mark) == []
+    assert list(checkout.temporary.iterdir()) == []
+    checkout.write_playbooks(base=TOUCH)
+    assert checkout.bootstrap().returncode == 0
+
+
+def test_one_lab_is_worked_on_by_one_mrunkit(checkout: Checkout) -> None:
+    """The second says which process is at work."""
+    wait = '  - name: Wait\n    ansible.builtin.wait_for:\n      path: "{{ inventory_dir }}/go"\n'
+    checkout.write_playbooks(base=wait)
+    first = checkout.start("bootstrap", "inventory.ini", "--no-doctor")
+    wait_for(lambda: list(checkout.state_dir.glob("logs/*")), first)
+    second = checkout.bootstrap()
+    assert second.returncode == 125
+    assert f"another mrunkit (process {first.pid}) is at work on this lab" in second.stderr
+    (checkout.inventory.parent / "go").touch()
+    assert first.wait(PATIENCE) == 0
+
+
+def test_init_writes_an_inventory_once(checkout: Checkout) -> None:
+    """The second time it may hold somebody's work."""
+    checkout.write_playbooks(base=TOUCH)
+    first = checkout.run("init", "new")
+    assert (first.returncode, first.stderr) == (0, "")
+    assert "mrunkit bootstrap new/inventory.ini" in first.stdout
+    second = checkout.run("init", "new")
+    assert second.returncode == 2
+    assert second.stderr.startswith("mrunkit: there is new/inventory.ini already")
+
+
+def test_teardown_does_not_start_unasked(checkout: Checkout) -> None:
+    """Nobody can be asked in a script, so that has to say --yes."""
+    checkout.write_playbooks()
+    checkout.write_playbook("teardown", TOUCH)
+    ended = checkout.run("teardown", "inventory.ini")
+    assert ended.returncode == 2
+    assert "give --yes" in ended.stderr
+    assert list(checkout.inventory.parent.glob("*.touched")) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ((), "keeps the share: True"),
+        (("--remove-share",), "keeps the share: False"),
+        (("--limit", "host2"), "removes host2"),
+    ],
+)
+def test_teardown_takes_out_what_it_is_told_to(
+    checkout: Checkout, words: tuple[str, ...], told: str
+) -> None:
+    """The whole lab, its files as well, or some hosts only, which another playbook drains."""
+    share = "{{ not teardown_remove_share | default(false) }}"
+    tell = '  - name: Tell\n    ansible.builtin.debug:\n      msg: "{}"\n'
+    checkout.write_playbooks()
+    checkout.write_playbook("teardown", tell.format(f"keeps the share: {share}"))
+    checkout.write_playbook("remove-host", tell.format("removes {{ inventory_hostname }}"))
+    ended = checkout.run("teardown", "inventory.ini", "--yes", *words)
+    assert ended.returncode == 0, ended.stderr
+    (log,) = (checkout.state_dir / "logs").iterdir()
+    assert told in log.read_text()

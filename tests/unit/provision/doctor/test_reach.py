@@ -1,0 +1,236 @@
+"""Whether hosts get to each other, to what they share, and into one swarm."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from lab_facts import GOOD
+
+from mrunkit.provision.doctor import mesos_agents, mpi_job, reach, swarm
+from mrunkit.provision.doctor.facts import Docker, Missing
+from mrunkit.provision.doctor.mesos_agents import ExpectedAgent, RegisteredAgent
+from mrunkit.provision.doctor.swarm import Node
+from mrunkit.ssh import Completed
+
+OK = Completed(status=0, stdout="", stderr="")
+
+
+def failed(stderr: str, status: int = 255) -> Completed:
+    """A command that failed with this message."""
+    return Completed(status=status, stdout="", stderr=stderr)
+
+
+def test_each_host_begins_with_another() -> None:
+    """All at once at the first one's door would be turned away by its sshd."""
+    hosts = ["a", "b", "c", "d"]
+    assert [reach.others_from(host, hosts)[0] for host in hosts] == ["b", "c", "d", "a"]
+    assert reach.others_from("c", hosts) == ["d", "a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("said", "what", "remedy"),
+    [
+        (
+            "No ED25519 host key is known for b and you have requested strict checking.\n"
+            "Host key verification failed.",
+            "mpi cannot log in to b: its host key is not known, or another one",
+            "mrunkit bootstrap --tags ssh",
+        ),
+        (
+            "mpi@b: Permission denied (publickey,password).",
+            "mpi cannot log in to b: it does not take the key",
+            "mrunkit bootstrap --tags ssh",
+        ),
+        (
+            "ssh: Could not resolve hostname b: Name or service not known",
+            "mpi cannot log in to b: its name does not resolve",
+            "mrunkit bootstrap --tags base",
+        ),
+        (
+            "ssh: connect to host b port 22: Connection timed out",
+            "mpi cannot log in to b: it does not answer",
+            "does sshd run there, and is TCP 22 open between the hosts?",
+        ),
+    ],
+)
+def test_a_login_that_fails_says_why(said: str, what: str, remedy: str) -> None:
+    """In OpenSSH's words, and what to do about each."""
+    (problem,) = reach.ssh_problems({"a": {"b": failed(said), "c": OK}}, user="mpi")
+    assert (problem.host, problem.what, problem.remedy) == ("a", what, remedy)
+
+
+def share_problems(**changes: object) -> list[tuple[str | None, str]]:
+    """The problems of a share of two hosts that works but for these changes."""
+    text = Completed(status=0, stdout="text", stderr="")
+    arguments: dict[str, object] = {
+        "storage": "a",
+        "is_nfs": True,
+        "user": "mpi",
+        "writing": {"a": OK, "b": OK},
+        "reading": {"a": ("b", text), "b": ("a", text)},
+        "mounts": {"a": None, "b": "nfs4"},
+        "text": "text",
+    }
+    problems = reach.share_problems("/share", **{**arguments, **changes})
+    return [(problem.host, problem.what) for problem in problems]
+
+
+def test_a_share_that_works_has_no_problem() -> None:
+    """The storage host itself mounts nothing."""
+    assert share_problems() == []
+
+
+def test_a_directory_of_the_hosts_own_is_no_share() -> None:
+    """What is then not to be read there follows from it, and is not told."""
+    nothing = failed("cat: /share/x: No such file or directory", 1)
+    assert share_problems(
+        mounts={"a": None, "b": None}, reading={"a": ("b", nothing), "b": ("a", nothing)}
+    ) == [("b", "/share is no mount, not NFS")]
+
+
+def test_a_share_by_other_means_need_not_be_nfs() -> None:
+    """It is still written and read."""
+    nothing = failed("cat: /share/x: No such file or directory", 1)
+    assert share_problems(
+        is_nfs=False,
+        mounts={"a": "lustre", "b": "lustre"},
+        reading={"a": ("b", nothing), "b": ("a", Completed(status=0, stdout="no", stderr=""))},
+    ) == [
+        ("a", "what b wrote into /share is not there: No such file or directory"),
+        ("b", "what a wrote into /share reads otherwise"),
+    ]
+
+
+def test_a_user_who_cannot_write_is_told() -> None:
+    """With the system's reason."""
+    refused = failed("sh: 1: cannot create /share/x: Permission denied", 2)
+    assert share_problems(writing={"a": OK, "b": refused}) == [
+        ("b", "mpi cannot write into /share: Permission denied")
+    ]
+
+
+def node(node_id: str, **changes: str) -> Node:
+    """A good worker."""
+    good = {"status": "Ready", "availability": "Active", "manager": ""}
+    return Node(node_id=node_id, hostname=f"name-{node_id}", **{**good, **changes})
+
+
+def docker(node_id: str, **changes: object) -> Docker:
+    """A good engine."""
+    assert isinstance(GOOD.docker, Docker)
+    return replace(GOOD.docker, node_id=node_id, **changes)
+
+
+def test_a_swarm_of_ready_nodes_has_no_problem() -> None:
+    """Nodes that the inventory does not have are none of the lab's."""
+    facts = {
+        "a": replace(GOOD, docker=docker("1", is_manager=True)),
+        "b": replace(GOOD, docker=docker("2")),
+    }
+    nodes = (node("1", manager="Leader"), node("2"), node("3", status="Down"))
+    assert list(swarm.swarm_problems(facts, nodes, managers=["a"])) == []
+    assert swarm.swarm_seen(nodes) == "2 of 3 nodes ready, managed by name-1"
+
+
+def test_each_way_to_be_no_ready_node_is_told() -> None:
+    """With what to do on which host."""
+    facts = {
+        "out": replace(GOOD, docker=docker("", swarm_state="inactive")),
+        "other": replace(GOOD, docker=docker("9")),
+        "down": replace(GOOD, docker=docker("2")),
+        "drained": replace(GOOD, docker=docker("3")),
+        "demoted": replace(GOOD, docker=docker("4")),
+        "lost": replace(GOOD, docker=docker("5", is_manager=True)),
+        "bare": replace(GOOD, docker=Missing(why="there is no docker command")),
+    }
+    nodes = (
+        node("2", status="Down"),
+        node("3", availability="Drain"),
+        node("4"),
+        node("5", manager="Unreachable"),
+    )
+    problems = swarm.swarm_problems(facts, nodes, managers=["demoted", "lost"])
+    assert [(problem.host, problem.what) for problem in problems] == [
+        ("out", "is not in a swarm: inactive"),
+        ("other", "is in another swarm, or was removed from this one"),
+        ("down", "its node is Down"),
+        ("drained", "its node is set to Drain"),
+        ("demoted", "is no manager"),
+        ("lost", "the manager is Unreachable"),
+        ("bare", "there is no docker command"),
+    ]
+
+
+def agent(address: str, **changes: object) -> RegisteredAgent:
+    """A good agent."""
+    good: dict[str, object] = {
+        "hostname": address,
+        "address": address,
+        "version": "1.11.0",
+        "is_active": True,
+        "resources": {"cpus": 4.0, "mem": 1000.0},
+    }
+    return RegisteredAgent(**{**good, **changes})
+
+
+def expected(host: str, **resources: float) -> ExpectedAgent:
+    """An agent of the inventory; hosts a, b, c have the addresses 10.0.0.a, ..."""
+    return ExpectedAgent(host=host, address=f"10.0.0.{host}", resources=resources)
+
+
+def test_agents_are_registered_with_what_the_inventory_says() -> None:
+    """What it does not say may be as it is."""
+    wanted = [expected("a", cpus=4), expected("b")]
+    registered = (agent("10.0.0.a"), agent("10.0.0.b"), agent("10.0.0.x"))
+    assert list(mesos_agents.agent_problems(wanted, registered)) == []
+    assert mesos_agents.agents_seen(wanted, registered) == (
+        "2 registered, with 8 cpus and 2000 MB; 10.0.0.x not in the inventory"
+    )
+
+
+def test_agents_that_are_not_as_they_should_be_are_told() -> None:
+    """Missing, without work, or of another size."""
+    wanted = [expected("a", cpus=8, gpus=1), expected("b"), expected("c")]
+    registered = (agent("10.0.0.a"), agent("10.0.0.b", is_active=False))
+    problems = mesos_agents.agent_problems(wanted, registered)
+    assert [(problem.host, problem.what) for problem in problems] == [
+        ("a", "its agent has 4 cpus, not 8"),
+        ("a", "its agent has 0 gpus, not 1"),
+        ("b", "its agent takes no tasks: disconnected, drained or deactivated"),
+        ("c", "its agent is not registered"),
+    ]
+
+
+def test_a_job_proves_itself_by_all_of_its_ranks() -> None:
+    """Two on each agent, in any order."""
+    met = "".join(f"rank {rank} of 4 on node{rank % 2}\n" for rank in (2, 0, 3, 1))
+    good = Completed(status=0, stdout=met, stderr="")
+    assert list(mpi_job.job_problems(good, agents=2, head="host0")) == []
+    assert mpi_job.job_seen(good) == "4 ranks on 2 nodes met"
+    short = replace(good, stdout="rank 0 of 4 on node0\n")
+    (problem,) = mpi_job.job_problems(short, agents=2, head="host0")
+    assert problem.what == "1 of 4 ranks said where they are"
+
+
+def test_a_job_that_failed_is_told_in_its_own_words() -> None:
+    """With its own remedy, and what helps if this machine is not in the lab."""
+    stderr = "mrunkit: nothing listens at 10.0.0.1:5050\nmrunkit:   check that it runs there\n"
+    (problem,) = mpi_job.job_problems(failed(stderr, 125), agents=2, head="host0")
+    assert problem.what == "status 125: nothing listens at 10.0.0.1:5050"
+    assert problem.remedy == (
+        "check that it runs there; run doctor on host0 if this machine is not in the lab, "
+        "or --skip mpi"
+    )
+
+
+def test_the_job_is_one_that_fits_anywhere() -> None:
+    """And does not wait for ever in a lab that is busy."""
+    words = mpi_job.job_words(
+        Path("lab.ini"), agents=3, program="mpi-hello", is_in_image=True, seconds=60
+    )
+    assert " ".join(words[3:]) == (
+        "mrunkit run --inventory lab.ini --quiet --name mrunkit doctor -N 3 -n 6 -c 0.1 -m 32 "
+        "--wait 15 --start-timeout 60 --time-limit 60 --in-image mpi-hello"
+    )

@@ -1,0 +1,148 @@
+"""A lab as its inventory tells it, read by the real ansible-inventory."""
+
+from __future__ import annotations
+
+from ipaddress import IPv4Network
+from pathlib import Path
+
+import pytest
+
+from mrunkit.inventory import InventoryError
+from mrunkit.provision.addresses import keep_addresses, read_addresses
+from mrunkit.provision.lab import Lab, read_lab
+from mrunkit.provision.packaged import example_inventory
+
+INVENTORY = """\
+[masters]
+host0 ansible_host=192.0.2.10 lab_address=10.1.0.10
+
+[agents]
+host[1:4]
+"""
+
+
+def lab(tmp_path: Path, text: str = INVENTORY, *extra_vars: str) -> Lab:
+    """The lab of an inventory with this text."""
+    path = tmp_path / "inventory.ini"
+    path.write_text(text)
+    return read_lab(path, extra_vars=extra_vars)
+
+
+def problems(tmp_path: Path, text: str) -> list[str]:
+    """What is wrong with an inventory, without its name, which is before each line."""
+    with pytest.raises(InventoryError) as raised:
+        lab(tmp_path, text)
+    lines = str(raised.value).splitlines()
+    assert all(line.startswith(f"{tmp_path}/inventory.ini: ") for line in lines)
+    return [line.removeprefix(f"{tmp_path}/inventory.ini: ") for line in lines]
+
+
+def test_what_the_inventory_leaves_out_is_as_the_role_says(tmp_path: Path) -> None:
+    """The first master is the NFS server and the swarm's manager; settings are the defaults."""
+    read = lab(tmp_path)
+    assert [host.name for host in read.hosts] == ["host0", "host1", "host2", "host3", "host4"]
+    assert [host.name for host in read.agents] == ["host1", "host2", "host3", "host4"]
+    assert read.managers == read.masters == (read.hosts[0],)
+    assert read.storage == read.hosts[0]
+    assert read.master == "10.1.0.10:5050"
+    settings = read.settings
+    assert (settings.share, settings.network) == ("/share", "mpi-network")
+    assert settings.subnet == IPv4Network("10.0.9.0/24")
+    assert settings.network_is_encrypted is True
+    assert settings.user is None
+    assert settings.secret_file == tmp_path / ".mrunkit" / "mesos-secret"
+
+
+def test_what_the_inventory_says_holds(tmp_path: Path) -> None:
+    """In any of Ansible's spellings: an INI file has `false` as text, `False` as a truth value."""
+    text = """\
+[masters]
+m[1:3]
+[agents]
+a
+b
+[managers]
+a
+[storage:children]
+files
+[files]
+nas lab_interface=eth1
+[all:vars]
+lab_share=/srv/mpi/
+lab_network_is_encrypted=false
+lab_mesos_authentication=False
+lab_image=
+lab_state_dir={{ inventory_dir }}/state
+"""
+    read = lab(tmp_path, text)
+    assert [host.name for host in read.hosts] == ["m1", "m2", "m3", "a", "nas", "b"]
+    assert ([host.name for host in read.managers], read.storage.name) == (["a"], "nas")
+    assert read.master == "zk://m1:2181,m2:2181,m3:2181/mesos"
+    settings = read.settings
+    assert (settings.share, settings.image, settings.principal) == ("/srv/mpi", None, None)
+    assert settings.network_is_encrypted is False
+    assert settings.state_dir == tmp_path / "state"
+
+
+def test_extra_variables_win(tmp_path: Path) -> None:
+    """As they do in Ansible."""
+    assert lab(tmp_path, INVENTORY, "lab_share=/srv lab_image=").settings.share == "/srv"
+
+
+def test_all_that_is_wrong_is_told_at_once(tmp_path: Path) -> None:
+    """So that nobody runs bootstrap once per mistake."""
+    text = """\
+stray
+[masters]
+m1
+m2
+[slaves]
+a ansible_host=192.0.2.1
+b ansible_host=192.0.2.1
+[storage]
+m1
+m2
+[all:vars]
+lab_shar=/srv
+lab_share=srv
+lab_network_subnet=10.0.9.1/24
+lab_master_port=http
+lab_network_is_encrypted=maybe
+lab_image={{ my_image }}
+[slaves:vars]
+lab_network=other
+"""
+    assert sorted(problems(tmp_path, text)) == sorted(
+        [
+            "[masters] must have 1 or 3 hosts, not 2 (other groups there are: slaves)",
+            "[agents] has no host: jobs have nowhere to run (other groups there are: slaves)",
+            "[storage] must have 1 host, not 2",
+            "stray is in no group: put it into [agents], or into a group of your own",
+            "a and b have one address, 192.0.2.1",
+            "there is no variable lab_shar; lab_share?",
+            "lab_share must be an absolute path, not srv",
+            "lab_network_subnet must be like 10.0.9.0/24: 10.0.9.1/24 has host bits set",
+            "lab_master_port must be a port number, not http",
+            "lab_network_is_encrypted must be true or false, not maybe",
+            "lab_image is a template, {{ my_image }}: write its value",
+            "lab_network is mpi-network for m1 and other for a: set it once, in [all:vars]",
+        ]
+    )
+
+
+def test_addresses_that_a_bootstrap_found_are_known_afterwards(tmp_path: Path) -> None:
+    """Those in the inventory win; a run with --limit adds to what is known."""
+    keep_addresses(tmp_path / ".mrunkit", {"host0": "10.9.9.9", "host1": "10.1.0.11"})
+    keep_addresses(tmp_path / ".mrunkit", {"host2": "10.1.0.12"})
+    assert [host.lab_address for host in lab(tmp_path).hosts] == [
+        *("10.1.0.10", "10.1.0.11", "10.1.0.12", None, None)
+    ]
+    assert read_addresses(tmp_path / ".mrunkit")["host2"] == "10.1.0.12"
+
+
+def test_the_example_lab_is_that_of_table_3_1() -> None:
+    """Five hosts, of which host0 is all but an agent."""
+    read = read_lab(example_inventory())
+    assert [host.name for host in read.hosts] == ["host0", "host1", "host2", "host3", "host4"]
+    assert [host.name for host in read.masters] == ["host0"]
+    assert [host.name for host in read.agents] == ["host1", "host2", "host3", "host4"]

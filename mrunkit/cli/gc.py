@@ -28,10 +28,10 @@ def gc(
     ] = None,
     is_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
-    """Remove containers, networks, volumes and staged files of jobs that are over.
+    """Remove containers, networks, volumes and files of jobs and local clusters that are over.
 
-    A job cleans up after itself, also if it is killed; this is for what a crash of the
-    machine or of Docker left. Nothing of a job that may still run is touched.
+    They clean up after themselves; this is for what a crash of the machine or of Docker left,
+    or a cluster that was killed. Nothing of a job that may still run is touched.
     """
     import time
 

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, BinaryIO, Protocol, Self
 
 from mrunkit.containers.engine import EngineError, explained
 from mrunkit.containers.explain import explain_failure
-from mrunkit.containers.images import ImageInfo
+from mrunkit.containers.images import ImageInfo, shipped_name
 from mrunkit.errors import MrunkitError
 from mrunkit.inventory import Host
 from mrunkit.ssh import Completed, Remote
@@ -198,7 +198,14 @@ def _bring_to_host(
 
 
 def bring(remote: Remote, image: ImageInfo, archive: Iterable[bytes]) -> Outcome:
-    """Make a host have the image under its name; raises SshError, DistributeError."""
+    """Make a host have the image under its names; raises SshError, DistributeError."""
+    outcome = _bring(remote, image, archive)
+    shipped = shlex.quote(shipped_name(image.name, image.image_id))
+    _require_success(remote.run(f"docker image tag {shlex.quote(image.name)} {shipped}"), image)
+    return outcome
+
+
+def _bring(remote: Remote, image: ImageInfo, archive: Iterable[bytes]) -> Outcome:
     name, image_id = shlex.quote(image.name), shlex.quote(image.image_id)
     shown = "docker image inspect --format '{{.Id}}'"
     by_name = remote.run(f"{shown} {name}")

@@ -8,9 +8,13 @@ from typing import TYPE_CHECKING
 
 from mrunkit.containers.explain import explain_failure
 from mrunkit.errors import MrunkitError
+from mrunkit.local.docker_sdk import import_sdk
 
 if TYPE_CHECKING:
     import docker
+
+ENGINE_SECONDS = 120
+"""How long the engine may take to answer."""
 
 
 class EngineError(MrunkitError):
@@ -20,12 +24,12 @@ class EngineError(MrunkitError):
 def connect() -> docker.DockerClient:
     """Connect to the engine that the environment names (DOCKER_HOST), or the local one."""
     # Takes 0.13 s, which a job without containers need not pay.
+    import_sdk()
     import docker
 
     with explained(image="", network=""):
-        client = docker.from_env(timeout=120)
-        client.ping()
-    return client
+        # It asks the engine for its version, so one that does not answer fails here.
+        return docker.from_env(timeout=ENGINE_SECONDS)
 
 
 @contextlib.contextmanager
@@ -52,3 +56,15 @@ def explain_error(error: Exception, *, image: str, network: str) -> EngineError:
     if known is not None:
         return EngineError(known.message, remedy=known.remedy)
     return EngineError(f"Docker says: {text}")
+
+
+def remove_container(api: docker.APIClient, container_id: str) -> None:
+    """End and remove a container; that it has gone, or is going, is as good."""
+    import docker.errors
+
+    try:
+        api.remove_container(container_id, force=True, v=True)
+    except docker.errors.APIError as error:
+        # 409: its removal is under way.
+        if error.status_code not in {404, 409}:
+            raise

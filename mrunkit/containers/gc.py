@@ -1,7 +1,8 @@
-"""What jobs left behind on this machine: finding it, and removing it.
+"""What jobs and local clusters left behind on this machine: finding it, and removing it.
 
-A job removes its own things, and its guard does if the client is killed. What is left is
-what a crash of the machine, of Docker or of an agent left.
+A job removes its own things, and its guard does if the client is killed; a local cluster
+removes all of its tasks. What is left is what a crash of the machine, of Docker or of an
+agent left, or who killed a cluster with SIGKILL.
 """
 
 from __future__ import annotations
@@ -16,8 +17,9 @@ from typing import TYPE_CHECKING
 from mrunkit.containers.client_identity import CLIENT_LABEL, ClientIdentity
 from mrunkit.containers.engine import explained
 from mrunkit.containers.options import JOB_LABEL
-from mrunkit.containers.staging import staging_directories
+from mrunkit.containers.staging import cluster_directories, staging_directories
 from mrunkit.errors import MrunkitError
+from mrunkit.local.owner import OWNER_LABEL
 
 if TYPE_CHECKING:
     import docker
@@ -48,6 +50,9 @@ class Belonging:
     """Of files: their directory."""
     job_id: str
     client: ClientIdentity | None
+    """Who asked for it."""
+    cluster: ClientIdentity | None = None
+    """The local cluster that runs it; its tasks may be another framework's."""
     has_ended: bool = False
     """Of a container: it ran, and does not any more."""
     age: float = 0.0
@@ -61,26 +66,32 @@ def is_leftover(belonging: Belonging, *, hostname: str) -> bool:
     ended is of no use to anybody else: its output went through mpiexec. Files whose owner
     was never written down, as when the machine crashed, get a while to be young.
     """
-    client = belonging.client
-    if client is not None and client.hostname == hostname:
-        return client.is_gone(hostname=hostname)
+    owners = [owner for owner in (belonging.client, belonging.cluster) if owner is not None]
+    if any(owner.hostname == hostname for owner in owners):
+        return any(owner.is_gone(hostname=hostname) for owner in owners)
     if belonging.kind is Kind.FILES:
-        return client is None and belonging.age > UNOWNED_SECONDS
+        return not owners and belonging.age > UNOWNED_SECONDS
     return belonging.has_ended
 
 
 def find_belongings(
     engine: docker.DockerClient, shares: Sequence[Path], *, now: float
 ) -> list[Belonging]:
-    """All containers, networks, volumes and staged files of jobs on this machine.
+    """All containers, networks, volumes and files of jobs and clusters on this machine.
 
     Containers come first: what they use can only be removed after them.
     """
     with explained(image="", network=""):
         labelled: dict[str, str | list[str] | bool] = {"label": JOB_LABEL}
+        of_clusters: dict[str, str | list[str] | bool] = {"label": OWNER_LABEL}
+        containers = {
+            container.id: container
+            for filters in (labelled, of_clusters)
+            for container in engine.containers.list(all=True, filters=filters, ignore_removed=True)
+        }
         found = [
             _belonging(Kind.CONTAINER, c.name, c.labels, has_ended=c.status in ("exited", "dead"))
-            for c in engine.containers.list(all=True, filters=labelled, ignore_removed=True)
+            for c in containers.values()
         ]
         found += [
             _belonging(Kind.NETWORK, n.name, n.attrs["Labels"] or {})
@@ -90,7 +101,7 @@ def find_belongings(
             _belonging(Kind.VOLUME, v.name, v.attrs["Labels"] or {})
             for v in engine.volumes.list(filters=labelled)
         ]
-    return found + [
+    found += [
         Belonging(
             kind=Kind.FILES,
             name=str(staged.path),
@@ -99,6 +110,17 @@ def find_belongings(
             age=now - staged.made,
         )
         for staged in staging_directories(shares)
+    ]
+    return found + [
+        Belonging(
+            kind=Kind.FILES,
+            name=str(directory.path),
+            job_id="",
+            client=None,
+            cluster=directory.client,
+            age=now - directory.made,
+        )
+        for directory in cluster_directories()
     ]
 
 
@@ -133,5 +155,6 @@ def _belonging(
         name=name or "",
         job_id=labels.get(JOB_LABEL, ""),
         client=ClientIdentity.parse(labels.get(CLIENT_LABEL, "")),
+        cluster=ClientIdentity.parse(labels.get(OWNER_LABEL, "")),
         has_ended=has_ended,
     )

@@ -2,19 +2,27 @@
 
     python -m mrunkit.containers.guard JOB_ID [STAGING_DIRECTORY]
 
-Waits on stdin, whose other end the client holds: a line means that the client has cleaned
-up itself. The agents end the tasks' containers; this ends mpiexec's, which runs here.
-Imports nothing of Docker's before it is needed: every job in containers starts a guard.
+Started by a shell that waits on stdin, whose other end the client holds: a line means that
+the client has cleaned up itself. The agents end the tasks' containers; this ends mpiexec's,
+which runs here.
 """
 
 from __future__ import annotations
 
 import shutil
-import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Self
+
+_WAIT = 'trap "" HUP INT TERM; read -r line || exec "$@"'
+"""Every job in containers has a guard, and hardly any needs one: so Python only starts then.
+A closed terminal ends the client, and must not end who cleans up after it."""
+
+
+LATE_SECONDS = 2
+"""The engine may still be at making the container that the client asked for as it was killed."""
 
 
 class Guard:
@@ -30,7 +38,7 @@ class Guard:
         words += [str(staged)] if staged is not None else []
         return cls(
             subprocess.Popen(
-                words,
+                ["/bin/sh", "-c", _WAIT, "guard", *words],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.DEVNULL,
                 stderr=subprocess.DEVNULL,
@@ -45,25 +53,26 @@ class Guard:
 
 def clean_up(job_id: str, staged: Path | None) -> None:
     """Remove mpiexec's container and the staged files of a job whose client is gone."""
-    from mrunkit.containers.engine import connect
+    from mrunkit.containers.engine import connect, remove_container
     from mrunkit.containers.options import JOB_LABEL, ROLE_LABEL
 
     if staged is not None:
         shutil.rmtree(staged, ignore_errors=True)
-    engine = connect()
+    api = connect().api
     labels = [f"{JOB_LABEL}={job_id}", f"{ROLE_LABEL}=mpiexec"]
-    for container in engine.containers.list(all=True, filters={"label": labels}):
-        container.remove(force=True, v=True)
-
-
-def main(words: list[str]) -> None:
-    """Wait for the client's end; clean up unless it did."""
-    # A closed terminal ends the client, and must not end who cleans up after it.
-    for number in (signal.SIGHUP, signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_IGN)
-    if not sys.stdin.buffer.readline():
-        clean_up(words[0], Path(words[1]) if words[1:] else None)
+    now = int(time.time())
+    found = [it["Id"] for it in api.containers(all=True, filters={"label": labels})]
+    if not found:
+        late = api.events(
+            since=now,
+            until=now + LATE_SECONDS,
+            filters={"event": "create", "label": labels},
+            decode=True,
+        )
+        found = [event["Actor"]["ID"] for event in late]
+    for container_id in found:
+        remove_container(api, container_id)
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    clean_up(sys.argv[1], Path(sys.argv[2]) if sys.argv[2:] else None)

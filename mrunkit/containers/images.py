@@ -6,6 +6,7 @@ have modules of their own.
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ LIBC_VERSION_LABEL = "mrunkit.libc-version"
 MPI_LIBRARIES_LABEL = "mrunkit.mpi-libraries"
 """The names of the MPI libraries, with spaces in between."""
 
+_SHIPPED = "mrunkit-"
 _ID = re.compile(r"(sha256:)?[0-9a-f]{12,64}")
 
 
@@ -46,7 +48,7 @@ class ImageInfo:
     """Known to this engine, and to those that the image was loaded into."""
     tags: tuple[str, ...]
     pinned: str
-    """NAME@sha256:... where a registry has given it a digest; else a name it goes by."""
+    """The most exact name under which hosts know it: see `pinned_name`."""
     digest: str
     """The registry's sha256:...; empty if no registry has the image."""
     mpich_version: str
@@ -117,7 +119,12 @@ def list_images(engine: docker.DockerClient) -> list[ImageInfo]:
     with explained(image="", network=""):
         filters: dict[str, str | bool] = {"label": MPICH_LABEL, "dangling": False}
         found = [image.attrs for image in engine.images.list(filters=filters)]
-    infos = [image_info(tag, attrs) for attrs in found for tag in attrs["RepoTags"] or ()]
+    infos = [
+        image_info(tag, attrs)
+        for attrs in found
+        for tag in attrs["RepoTags"] or ()
+        if not _is_shipped(tag)
+    ]
     return sorted(infos, key=lambda info: info.name)
 
 
@@ -126,13 +133,13 @@ def image_info(name: str, found: Mapping[str, Any]) -> ImageInfo:
     config = found.get("Config") or {}
     labels = config.get("Labels") or {}
     tags = tuple(found.get("RepoTags") or ())
-    pinned = pinned_name(name, tags, found.get("RepoDigests") or ())
+    pinned = pinned_name(name, found["Id"], tags, found.get("RepoDigests") or ())
     return ImageInfo(
         name=name,
         image_id=found["Id"],
-        tags=tags,
+        tags=tuple(tag for tag in tags if not _is_shipped(tag)),
         pinned=pinned,
-        digest=pinned.partition("@")[2],
+        digest=_digest(name, found.get("RepoDigests") or ()).partition("@")[2],
         mpich_version=labels.get(MPICH_LABEL, ""),
         environment=Environment(
             architecture=found.get("Architecture", ""),
@@ -146,21 +153,54 @@ def image_info(name: str, found: Mapping[str, Any]) -> ImageInfo:
     )
 
 
-def pinned_name(name: str, tags: Iterable[str], digests: Iterable[str]) -> str:
+def pinned_name(name: str, image_id: str, tags: Iterable[str], digests: Iterable[str]) -> str:
     """The most exact name under which other hosts can know an image.
 
-    Only a digest of the same repository counts: under another name the image may have come
-    to the hosts without a registry, and then their engines know no digest. An id means
-    nothing to a registry, so a tag takes its place.
+    If it was distributed, the tag that says so, on this machine as on the hosts: a registry's
+    digest means nothing to an engine that did not get the image from there. Else the digest,
+    of the same repository only, since under another name it may have come without a registry.
+    An id means nothing to a registry, so a tag takes its place.
     """
     if "@" in name:
         return name
-    digests = list(digests)
+    tags = list(tags)
     is_id = _ID.fullmatch(name) is not None
-    same = [text for text in digests if is_id or text.partition("@")[0] == repository(name)]
-    if same:
-        return same[0]
-    return next(iter(tags), name) if is_id else name
+    for tag in tags:
+        if tag == shipped_name(tag, image_id) and (is_id or repository(tag) == repository(name)):
+            return tag
+    named = [tag for tag in tags if not _is_shipped(tag)]
+    return _digest(name, digests) or (next(iter(named), name) if is_id else name)
+
+
+def shipped_name(name: str, image_id: str) -> str:
+    """The tag of an image that was distributed: it names the content, so it never moves."""
+    return f"{repository(name)}:{_SHIPPED}{image_id.removeprefix('sha256:')[:12]}"
+
+
+def mark_shipped(engine: docker.DockerClient, image: ImageInfo) -> None:
+    """Note that hosts have the image under its `shipped_name`."""
+    with explained(image=image.name, network=""):
+        shipped = shipped_name(image.name, image.image_id)
+        engine.api.tag(image.image_id, repository(shipped), tag=shipped.rpartition(":")[2])
+
+
+def unmark_shipped(engine: docker.DockerClient, image: ImageInfo) -> None:
+    """Note that a registry has the image: hosts can pull it by its digest."""
+    import docker.errors
+
+    with explained(image=image.name, network=""), contextlib.suppress(docker.errors.ImageNotFound):
+        engine.api.remove_image(shipped_name(image.name, image.image_id), noprune=True)
+
+
+def _digest(name: str, digests: Iterable[str]) -> str:
+    """REPOSITORY@sha256:... of the repository that was named; empty if no registry has it."""
+    is_id = _ID.fullmatch(name) is not None
+    of_name = name.partition("@")[0] if "@" in name else repository(name)
+    return next((it for it in digests if is_id or it.partition("@")[0] == of_name), "")
+
+
+def _is_shipped(tag: str) -> bool:
+    return tag.rpartition(":")[2].startswith(_SHIPPED)
 
 
 def repository(name: str) -> str:

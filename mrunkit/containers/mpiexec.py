@@ -215,7 +215,7 @@ class ContainerMpiexec:
 
 
 def _host_options(request: ContainerRequest) -> dict[str, Any]:
-    from docker.types import Mount, Ulimit
+    from docker.types import LogConfig, Mount, Ulimit
 
     nofile = request.limits.nofile
     options: dict[str, Any] = {
@@ -225,6 +225,8 @@ def _host_options(request: ContainerRequest) -> dict[str, Any]:
             for source, target, mode in (volume.split(":") for volume in request.volumes)
         ],
         "init": True,
+        # All output of the ranks comes through here: the engine need not keep it as well.
+        "log_config": LogConfig(type="none"),
         "cap_drop": ["ALL"],
         "security_opt": ["no-new-privileges"],
         "ulimits": [Ulimit(name="nofile", soft=nofile, hard=nofile)],

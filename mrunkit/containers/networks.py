@@ -23,7 +23,8 @@ def require_network(engine: docker.DockerClient, options: ContainerOptions) -> N
         return
     with explained(image=options.image, network=options.network):
         found = _find(engine, options.network)
-        swarm = engine.info()["Swarm"]
+        # Only then: to tell all about itself takes the engine longer than to find a network.
+        swarm = engine.info()["Swarm"] if found is None else {}
     if found is None:
         if swarm["LocalNodeState"] == "active" and not swarm["ControlAvailable"]:
             return

@@ -80,6 +80,10 @@ class ContainerSite:
     async def prepare(self) -> None:
         """Connect to Docker, look at image and network, and stage the program."""
         await asyncio.to_thread(self._prepare)
+        if self._containers.is_all_here and not self._spec.dry_run:
+            # Offers will come at once, and of all containers on an overlay the first takes
+            # longest, twice as long as the others.
+            self._make_container()
 
     def _prepare(self) -> None:
         from mrunkit.containers.images import inspect_image
@@ -105,10 +109,15 @@ class ContainerSite:
     async def open(self, master: HostPort) -> str:
         """Make mpiexec's container in the background, while the tasks' are made."""
         self._address = await asyncio.to_thread(self._listen_address, master)
-        self._made = asyncio.create_task(
-            asyncio.to_thread(MpiexecContainer.create, self._engine, self._mpiexec_request())
-        )
+        self._make_container()
         return self._address
+
+    def _make_container(self) -> None:
+        """Begin to make mpiexec's container, once."""
+        if self._made is None:
+            self._made = asyncio.create_task(
+                asyncio.to_thread(MpiexecContainer.create, self._engine, self._mpiexec_request())
+            )
 
     def _listen_address(self, master: HostPort) -> str:
         """This host's address as containers reach it: not loopback, unless they share it."""

@@ -5,6 +5,7 @@ Owns the staging directory below the share, from its making to its removal.
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import tempfile
 from collections.abc import Iterable
@@ -14,6 +15,8 @@ from pathlib import Path, PurePosixPath
 from mrunkit.containers.client_identity import ClientIdentity
 from mrunkit.containers.options import SHARE_IN_CONTAINER, STAGING_DIR, ContainerOptions
 from mrunkit.errors import MrunkitError
+from mrunkit.local.owner import DIRECTORY_PREFIX as CLUSTER_PREFIX
+from mrunkit.local.owner import OWNER_FILE as CLUSTER_FILE
 
 OWNER_FILE = ".client"
 """In a staging directory: the identity of the client that made it."""
@@ -114,8 +117,8 @@ def in_container(path: Path, share: Path) -> str | None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StagingDirectory:
-    """A staging directory, whether or not its job is over."""
+class OwnedDirectory:
+    """A directory of a job or a local cluster, whether or not that is over."""
 
     path: Path
     client: ClientIdentity | None
@@ -124,23 +127,32 @@ class StagingDirectory:
     """When, in seconds since 1970."""
 
 
-def staging_directories(shares: Iterable[Path]) -> list[StagingDirectory]:
+def staging_directories(shares: Iterable[Path]) -> list[OwnedDirectory]:
     """All staging directories on these shares, and those of this machine alone."""
-    temporary = Path(tempfile.gettempdir())
     paths = [path for share in shares for path in sorted(share.glob(f"{STAGING_DIR}/*/"))]
+    return _owned([*paths, *_temporary(PRIVATE_PREFIX)], OWNER_FILE)
+
+
+def cluster_directories() -> list[OwnedDirectory]:
+    """The directories of local clusters of this machine."""
+    return _owned(_temporary(CLUSTER_PREFIX), CLUSTER_FILE)
+
+
+def _temporary(prefix: str) -> list[Path]:
+    return sorted(Path(tempfile.gettempdir()).glob(f"{prefix}*/"))
+
+
+def _owned(paths: Iterable[Path], owner_file: str) -> list[OwnedDirectory]:
     found = []
-    for path in [*paths, *sorted(temporary.glob(f"{PRIVATE_PREFIX}*/"))]:
-        try:
-            found.append(
-                StagingDirectory(path=path, client=_owner(path), made=path.stat().st_mtime)
-            )
-        except FileNotFoundError:
-            continue  # its job has ended meanwhile
+    for path in paths:
+        with contextlib.suppress(FileNotFoundError):  # its owner has ended meanwhile
+            made = path.stat().st_mtime
+            found.append(OwnedDirectory(path=path, client=_owner(path / owner_file), made=made))
     return found
 
 
-def _owner(directory: Path) -> ClientIdentity | None:
+def _owner(file: Path) -> ClientIdentity | None:
     try:
-        return ClientIdentity.parse((directory / OWNER_FILE).read_text().strip())
+        return ClientIdentity.parse(file.read_text().strip())
     except OSError:
         return None

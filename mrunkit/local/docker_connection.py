@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from mrunkit.local.docker_sdk import import_sdk
 from mrunkit.local.docker_words import EngineError
 from mrunkit.local.owner import OWNER_LABEL, own_label
 from mrunkit.local.threads import in_thread
@@ -90,6 +91,7 @@ async def connect(*, is_again: bool) -> Connection:
 
     def open_engine() -> Engine:
         # Takes 0.13 s, which a cluster without Docker tasks need not pay.
+        import_sdk()
         from mrunkit.local.docker_engine import Engine
 
         return Engine(owner_label=OWNER_LABEL, owner=own_label())

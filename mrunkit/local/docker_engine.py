@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 # Takes 0.13 s: this module is imported when the first Docker task comes.
 import docker
 import docker.errors
-import docker.utils
 from urllib3.exceptions import HTTPError
 
 from mrunkit.local.docker_options import ContainerRequest
@@ -53,9 +52,8 @@ class Engine:
         self._label = owner_label
         self.address = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
         try:
-            self._api = docker.APIClient(
-                **docker.utils.kwargs_from_env(), max_pool_size=CONNECTIONS, timeout=TIMEOUT
-            )
+            # Not an APIClient of its own, which would look for no context.
+            self._api = docker.from_env(max_pool_size=CONNECTIONS, timeout=TIMEOUT).api
         except docker.errors.DockerException as error:
             raise EngineError(unreachable(str(error), self.address)) from error
         with _engine_errors():

@@ -15,7 +15,7 @@ from functools import partial
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from mrunkit.local.docker_connection import Connection, Fate, connect, remove_containers
+from mrunkit.local.docker_connection import Connection, connect, remove_containers
 from mrunkit.local.docker_options import (
     ImageSource,
     OptionError,
@@ -48,6 +48,8 @@ class DockerExecutor:
         self._was_lost = False
         self._fetching: dict[ImageSource, asyncio.Task[None]] = {}
         self._sweeping: asyncio.Task[None] | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        """Those whose containers are not all gone."""
 
     async def __aenter__(self) -> Self:
         return self
@@ -61,6 +63,8 @@ class DockerExecutor:
         for pending in (*self._fetching.values(), self._sweeping):
             if pending is not None:
                 pending.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
         if self._connecting is not None:
             self._connecting.cancel()
             await asyncio.wait({self._connecting})
@@ -94,7 +98,10 @@ class DockerExecutor:
 
     async def start(self, launch: Launch) -> DockerTask:
         """Begin to make and start a container."""
-        return DockerTask(launch, await self._connected())
+        task = DockerTask(launch, await self._connected())
+        self._tasks.add(task.life)
+        task.life.add_done_callback(self._tasks.discard)
+        return task
 
     async def _connected(self) -> Connection:
         self.connect()
@@ -117,7 +124,11 @@ class DockerExecutor:
 
 
 class DockerTask:
-    """A task whose container is made, runs, or has ended."""
+    """A task whose container is made, runs, or has ended.
+
+    `life` lasts until the container is removed, which nobody else need wait for: its resources
+    are free as soon as it has ended. Real agents keep containers for hours.
+    """
 
     def __init__(self, launch: Launch, connection: Connection) -> None:
         self._launch = launch
@@ -131,7 +142,9 @@ class DockerTask:
         self._stop_signal = DEFAULT_STOP_SIGNAL
         self._deadline: asyncio.TimerHandle | None = None
         self._signals: set[asyncio.Task[None]] = set()
-        self._life = asyncio.create_task(self._live(), name=self._name)
+        self._fate = connection.expect(self._name)
+        self._end = asyncio.create_task(self._run(), name=self._name)
+        self.life = asyncio.create_task(self._live(), name=f"life of {self._name}")
 
     @property
     def pid(self) -> int | None:
@@ -156,16 +169,24 @@ class DockerTask:
         return await asyncio.shield(self._started)
 
     async def wait(self) -> Ended:
-        """How the container ended; it is removed by then."""
-        return await asyncio.shield(self._life)
+        """How the container ended; it may take a moment until it is removed."""
+        return await asyncio.shield(self._end)
 
     def _has_started(self) -> bool:
         return self._started.done() and self._started.result() is not None
 
-    async def _live(self) -> Ended:
-        fate = self._connection.expect(self._name)
+    async def _live(self) -> None:
+        await asyncio.wait({self._end})
+        if self._has_started():
+            try:
+                await asyncio.wait_for(self._fate.gone, REMOVAL_TIMEOUT)
+            except TimeoutError:
+                await self._remove()
+        self._connection.forget(self._name)
+
+    async def _run(self) -> Ended:
         try:
-            return await self._run(fate)
+            return await self._run_container()
         except OptionError as error:
             return _failed(f"Failed to create docker run options: {error}")
         except EngineError as error:
@@ -176,11 +197,10 @@ class DockerTask:
                 f"Container exited with status {start_failure_status(str(error))}: {error}"
             )
         finally:
-            self._connection.forget(self._name)
             if not self._started.done():
                 self._started.set_result(None)
 
-    async def _run(self, fate: Fate) -> Ended:
+    async def _run_container(self) -> Ended:
         engine, name, sandbox = self._engine, self._name, self._launch.sandbox
         request = container_request(self._launch, {OWNER_LABEL: own_label()})
         await in_thread(lambda: engine.create(request))
@@ -193,13 +213,9 @@ class DockerTask:
             copying.cancel()
             raise
         self._set_started(description)
-        exit_code = await fate.exit_code
+        exit_code = await self._fate.exit_code
         if self._deadline is not None:
             self._deadline.cancel()
-        try:
-            await asyncio.wait_for(fate.gone, REMOVAL_TIMEOUT)
-        except TimeoutError:
-            await self._remove()
         try:
             await copying
         except EngineError as error:
@@ -221,7 +237,7 @@ class DockerTask:
 
     def _stop(self, *, is_first: bool) -> None:
         """End a container that runs, as soon as it is to."""
-        if self._life.done():
+        if self._end.done():
             return
         if self._deadline is not None:
             self._deadline.cancel()

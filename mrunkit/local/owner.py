@@ -11,6 +11,10 @@ from pathlib import Path
 
 OWNER_LABEL = "mrunkit.local"
 """On every container of an embedded cluster: HOST/PID/START of its process."""
+OWNER_FILE = ".owner"
+"""In a cluster's directory: the same."""
+DIRECTORY_PREFIX = "mrunkit-local-"
+"""Of clusters' directories, in the directory for temporary files."""
 
 
 def own_label() -> str:

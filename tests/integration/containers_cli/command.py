@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import pty
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -29,3 +31,23 @@ class Mrunkit:
             check=False,
             **options,
         )
+
+    def on_terminal(self, *words: str) -> tuple[int, str]:
+        """Run `mrunkit WORDS` on a terminal of its own; its status, and what was to be seen."""
+        variables = {**os.environ, **self.variables, "TERM": "xterm", "COLUMNS": "120"}
+        ours, theirs = pty.openpty()
+        with subprocess.Popen(
+            [sys.executable, "-m", "mrunkit", *words],
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            cwd=self.work,
+            env=variables,
+        ) as process:
+            os.close(theirs)
+            seen = b""
+            with contextlib.suppress(OSError):  # EIO: nobody has the other end any more
+                while data := os.read(ours, 65536):
+                    seen += data
+            os.close(ours)
+        return process.returncode, seen.decode()

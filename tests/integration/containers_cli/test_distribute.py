@@ -15,6 +15,8 @@ import pytest
 from command import Mrunkit
 from hosts import SSHD, SshHost, make_key, sshd
 
+from mrunkit.containers.images import inspect_image, shipped_name
+
 pytestmark = [
     pytest.mark.docker,
     pytest.mark.timeout(300),
@@ -86,6 +88,27 @@ def test_hosts_that_have_the_image_are_skipped(client: Client, small_image: str)
     )
 
 
+def test_a_distributed_image_is_asked_for_by_what_hosts_know(
+    client: Client, small_image: str, engine: docker.DockerClient
+) -> None:
+    """By a tag for this content; it is not shown, since nobody need type it."""
+    host = client.start("one", has_stub=True)
+    assert inspect_image(engine, small_image).pinned == small_image
+    client.mrunkit("image", "distribute", client.inventory(host.line), small_image)
+    image_id = engine.images.get(small_image).id
+    info = inspect_image(engine, small_image)
+    assert (info.pinned, info.tags) == (shipped_name(small_image, image_id), (small_image,))
+
+
+def test_an_image_that_no_host_took_is_not_taken_for_distributed(
+    client: Client, small_image: str, engine: docker.DockerClient
+) -> None:
+    """Hosts may pull it later, if there is a registry."""
+    inventory = client.inventory("absent ansible_host=127.0.0.1 ansible_port=1")
+    assert client.mrunkit("image", "distribute", inventory, small_image).returncode == 125
+    assert inspect_image(engine, small_image).pinned == small_image
+
+
 def test_hosts_without_the_image_are_fed_all_of_it(
     client: Client, small_image: str, engine: docker.DockerClient
 ) -> None:
@@ -107,6 +130,7 @@ def test_hosts_without_the_image_are_fed_all_of_it(
             f"{inspect} {small_image}",
             f"{inspect} {image_id}",
             "image load --quiet",
+            f"image tag {small_image} {shipped_name(small_image, image_id)}",
         ]
         with tarfile.open(host.fed) as saved:
             manifest = json.load(saved.extractfile("manifest.json"))
@@ -124,7 +148,7 @@ def test_what_was_saved_loads_into_a_real_engine(
     host = client.start("one", has_stub=True)
     image_id = engine.images.get(small_image).id
     client.mrunkit("image", "distribute", client.inventory(host.line), small_image)
-    engine.images.remove(small_image)
+    engine.images.remove(image_id, force=True)
     (loaded,) = engine.images.load(host.fed.read_bytes())
     assert (loaded.id, loaded.tags) == (image_id, [small_image])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 from collections.abc import Callable, Iterator
 
@@ -10,7 +11,7 @@ import pytest
 from command import Mrunkit
 from registry import serving
 
-from mrunkit.containers.images import inspect_image
+from mrunkit.containers.images import inspect_image, mark_shipped
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(300)]
 
@@ -40,11 +41,26 @@ def test_a_pushed_image_is_pinned_from_then_on(
     with serving(is_closed=False) as registry:
         port = registry.server_address[1]
         name = named(port)
+        # As after `image distribute`, which this comes after.
+        mark_shipped(engine, inspect_image(engine, name))
         pushed = mrunkit("image", "push", name)
         digest = registry.manifests["/v2/mpi/manifests/1"]
     assert (pushed.returncode, pushed.stdout) == (0, f"{name} is pushed: {digest}\n")
     assert inspect_image(engine, name).pinned == f"127.0.0.1:{port}/mpi@{digest}"
     assert inspect_image(engine, small_image).pinned == small_image
+
+
+def test_a_terminal_sees_a_bar_for_each_layer(
+    mrunkit: Mrunkit, named: Callable[[int], str]
+) -> None:
+    """The image has one layer; the cursor, hidden meanwhile, is back at the end."""
+    with serving(is_closed=False) as registry:
+        name = named(registry.server_address[1])
+        status, shown = mrunkit.on_terminal("image", "push", name)
+    assert (status, f"{name} is pushed: sha256:" in shown) == (0, True), shown
+    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", shown)
+    assert re.search(r"[0-9a-f]{12} \u2501+ \d:\d\d:\d\d Pushed", plain), shown
+    assert shown.rindex("\x1b[?25h") > shown.rindex("\x1b[?25l")
 
 
 def test_a_registry_that_knows_us_not_is_said_with_the_login(

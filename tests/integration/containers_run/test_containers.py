@@ -30,6 +30,17 @@ def test_ranks_are_the_user_who_submits(mrunkit: ContainerRuns) -> None:
     assert (ended.status, ended.stdout) == (0, f"{os.getuid()}:{os.getgid()}\n"), ended
 
 
+def test_ranks_are_whom_user_names(mrunkit: ContainerRuns) -> None:
+    """--user takes numbers; the program, staged for the job, can be read and run by them."""
+    client = mrunkit.start_in("--user", "1234:4321", "-N", "2", "local", mrunkit.program("forever"))
+    client.until_said("is pid", 2)
+    owners = set()
+    for described in mrunkit.described():
+        top = mrunkit.docker("top", described["Id"], "-eo", "pid,uid,gid,args").stdout
+        owners |= {tuple(line.split()[1:3]) for line in top.splitlines() if "forever" in line}
+    assert owners == {("1234", "4321")}
+
+
 def test_ranks_have_no_capabilities_and_get_none(mrunkit: ContainerRuns) -> None:
     """Whatever program they run, setuid ones included."""
     ended = in_shell(mrunkit, "grep -E '^(Cap|NoNewPrivs)' /proc/self/status")

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import signal
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -30,7 +29,7 @@ def start(mrunkit: ContainerRuns, *options: str) -> Client:
 
 def test_the_time_limit_ends_the_job(mrunkit: ContainerRuns) -> None:
     """With status 124."""
-    ended = start(mrunkit, "--time-limit", "1").wait()
+    ended = start(mrunkit, "--time-limit", "5").wait()
     assert (ended.status, ended.stdout.count("is pid")) == (124, 2), ended
     assert mrunkit.containers() == []
     assert list(mrunkit.tmp.iterdir()) == []
@@ -142,6 +141,4 @@ def test_what_a_crash_left_is_found_by_gc(mrunkit: ContainerRuns) -> None:
     assert [name for name in found if name in left_by_crash] == left_by_crash
     assert listed() == found
     assert mrunkit.containers() == []
-    # The dead cluster's own directory is in /tmp, which a machine clears when it starts.
-    for directory in mrunkit.tmp.glob("mrunkit-local-*"):
-        shutil.rmtree(directory)
+    assert list(mrunkit.tmp.iterdir()) == []

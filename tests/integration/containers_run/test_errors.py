@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -36,6 +38,25 @@ def test_docker_does_not_run(mrunkit: ContainerRuns) -> None:
     assert ended.status == 125
     assert "Docker does not run" in ended.stderr
     assert "systemctl start docker" in ended.stderr
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody else")
+def test_a_user_whom_docker_refuses(mrunkit: ContainerRuns) -> None:
+    """Who is no member of the group docker, which the message names."""
+    for directory in (mrunkit.tmp, mrunkit.work):
+        directory.chmod(0o777)
+    script = (
+        "import os\n"
+        "from mrunkit.containers.engine import EngineError, connect\n"
+        "from mrunkit.local.docker_sdk import import_sdk\n"
+        "import_sdk()\n"  # Python itself may be where nobody else can read
+        "os.setgroups([]); os.setgid(54321); os.setuid(54321)\n"
+        "try: connect()\n"
+        "except EngineError as error: print(error, '|', error.remedy)\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    said, _, remedy = ran.stdout.partition(" | ")
+    assert (said, "usermod -aG docker" in remedy) == ("Docker's socket refuses us", True), ran
 
 
 @pytest.mark.skipif(shutil.which("musl-gcc") is None, reason="no musl-gcc: install musl-tools")

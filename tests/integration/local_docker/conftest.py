@@ -48,10 +48,14 @@ def image(engine: docker.APIClient) -> str:
 
 @pytest.fixture
 def containers(engine: docker.APIClient) -> Callable[[], set[str]]:
-    """The ids of all containers of embedded clusters, running or not, now."""
+    """The ids of embedded clusters' containers of the tiny image, running or not, now.
+
+    Others on this machine have other images.
+    """
 
     def find() -> set[str]:
-        found = engine.containers(all=True, filters={"label": "mrunkit.local"})
+        filters = {"label": "mrunkit.local", "ancestor": IMAGE}
+        found = engine.containers(all=True, filters=filters)
         return {container["Id"] for container in found}
 
     return find

@@ -63,7 +63,7 @@ def description(status: Json) -> Json:
 
 def read(cluster: LocalCluster, name: str) -> str:
     """A file of the only sandbox."""
-    (sandbox,) = cluster.work_dir.iterdir()
+    (sandbox,) = cluster.work_dir.glob("*/")
     return (sandbox / name).read_text()
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 import os
 import signal
 import subprocess
@@ -99,6 +100,30 @@ def test_the_next_cluster_removes_what_a_killed_one_left(
         wait_until_gone(containers, before | (containers() - left))
 
 
+def test_gc_removes_what_a_killed_cluster_left(
+    containers: Containers, image: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its containers, of whatever framework, and its directory; not those of one that lives."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", None)
+    words = [sys.executable, "-m", "mrunkit", "gc", "--json"]
+    before = containers()
+    with spawn.start(FOUR) as alive:
+        asyncio.run(run_four(alive.address(), image))
+        of_alive = containers() - before
+        child = spawn.start(FOUR)
+        asyncio.run(run_four(child.address(), image))
+        os.kill(child.pid, signal.SIGKILL)
+        directories = len(list(tmp_path.glob("mrunkit-local-*")))
+        # Not stop(), by which a client that lives clears up after its cluster.
+        done = subprocess.run(words, capture_output=True, text=True, check=True)
+        removed = [entry["kind"] for entry in json.loads(done.stdout) if not entry["error"]]
+        assert (directories, len(list(tmp_path.glob("mrunkit-local-*")))) == (2, 1)
+        assert containers() - before == of_alive
+        assert [removed.count("container") >= 4, "files" in removed] == [True, True]
+        child.stop()
+
+
 def test_a_cluster_leaves_the_containers_of_others_alone(
     containers: Containers, image: str
 ) -> None:
@@ -171,6 +196,8 @@ def test_tasks_fail_with_the_engine_and_run_again_when_it_is_back(
                 assert len(containers() - before) == 1
                 await framework.kill(again, kill_policy={"grace_period": {"nanoseconds": 0}})
                 await framework.status(again, "TASK_KILLED")
+                # Without its engine nobody could wait for that.
+                await until(lambda: containers() <= before)
 
     with tempfile.TemporaryDirectory() as directory:
         path = Path(directory, "docker.sock")

@@ -25,6 +25,7 @@ from mrunkit.inventory import Host
 from mrunkit.ssh import Completed, SshError
 
 ID = "sha256:" + "5" * 64
+SHIPPED = "mpi:mrunkit-555555555555"
 PATIENCE = 30.0
 
 
@@ -55,7 +56,7 @@ class FakeHost:
                 return Completed(status=1, stdout="\n", stderr=f"Error: No such image: {words[-1]}")
             return Completed(status=0, stdout=f"{found}\n", stderr="")
         if words[2] == "tag":
-            self.images[words[4]] = words[3]
+            self.images[words[4]] = self.images.get(words[3], words[3])
             return Completed(status=0, stdout="", stderr="")
         assert command == "docker image load --quiet"
         return self.loading
@@ -98,6 +99,13 @@ def test_a_host_that_has_the_image_gets_nothing() -> None:
     """Its id under its name is looked for first."""
     remote = FakeHost(images={"mpi:1": ID})
     assert (bring(remote, image(), [b"image"]), remote.fed) == (Outcome.PRESENT, b"")
+
+
+def test_a_host_gets_a_name_that_will_never_mean_another_image() -> None:
+    """Jobs ask for it: the host knows no digest of an image that was not pulled."""
+    remote = FakeHost(images={"mpi:1": ID})
+    bring(remote, image(), [])
+    assert remote.images[SHIPPED] == ID
 
 
 def test_a_host_that_has_it_under_another_name_gets_the_name() -> None:

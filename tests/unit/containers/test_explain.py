@@ -70,6 +70,18 @@ MET = [
         "systemctl start docker",
     ),
     (
+        "Error response from daemon: attaching to network failed, make sure your network options "
+        "are correct and check manager logs: context deadline exceeded",
+        "network mpi-network gave the container no address",
+        "--subnet",
+    ),
+    (
+        # Apache Mesos' src/docker/docker.cpp, about what Docker 26 says of an image.
+        "Failed to launch container: Unable to find 'ContainerConfig.Entrypoint'",
+        "Apache Mesos 1.11 fails with 26 and later",
+        "install a Docker before 26 there",
+    ),
+    (
         "Error response from daemon: unable to find user mpi: no matching entries in passwd file",
         "the image does not have the user",
         "--user UID:GID",

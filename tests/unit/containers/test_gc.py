@@ -53,6 +53,17 @@ def test_what_belongs_to_a_client_elsewhere_is_not_ours_to_judge(thing: Belongin
     assert not is_leftover(thing, hostname="here")
 
 
+@pytest.mark.parametrize("client", [None, ME, ELSEWHERE])
+@pytest.mark.parametrize(("cluster", "expected"), [(GONE, True), (ME, False)])
+def test_without_its_cluster_a_task_is_left_over(
+    client: ClientIdentity | None, cluster: ClientIdentity, expected: bool
+) -> None:
+    """Whosever framework it is of, even if that goes on."""
+    for kind in (Kind.CONTAINER, Kind.FILES):
+        thing = Belonging(kind=kind, name="x", job_id="", client=client, cluster=cluster)
+        assert is_leftover(thing, hostname="here") == expected
+
+
 @pytest.mark.parametrize("client", [ELSEWHERE, None])
 def test_an_ended_container_is_left_over_whosever_it_was(client: ClientIdentity | None) -> None:
     """On agents' hosts all clients are elsewhere, and a crash leaves containers there."""

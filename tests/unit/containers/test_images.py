@@ -9,6 +9,7 @@ import pytest
 from mrunkit.containers.images import ImageInfo, MisfitError, image_info, pinned_name, repository
 
 ID = "sha256:ac4654d1d03d15de10a2cb4c0215b93fe9b3f6c1212ffd3f4d441c0f5c7c01a5"
+SHIPPED = "r:5000/mpi:mrunkit-ac4654d1d03d"
 DIGEST = "sha256:9f1b6a3f0f4b8c1e5d7a2b3c4d5e6f708192a3b4c5d6e7f8091a2b3c4d5e6f70"
 
 
@@ -74,13 +75,20 @@ def test_an_image_without_labels_tells_nothing_and_still_is_one() -> None:
         (ID, ["mpi:1"], [], "mpi:1"),
         (ID[7:19], ["mpi:1"], [f"mpi@{DIGEST}"], f"mpi@{DIGEST}"),
         (ID, [], [], ID),
+        # Pushed, then distributed: the hosts got it without the registry's digest.
+        ("r:5000/mpi:1", ["r:5000/mpi:1", SHIPPED], [f"r:5000/mpi@{DIGEST}"], SHIPPED),
+        (ID[:19], ["r:5000/mpi:1", SHIPPED], [f"r:5000/mpi@{DIGEST}"], SHIPPED),
+        # Distributed under another name, or as it was before.
+        ("mpi:1", ["mpi:1", SHIPPED], [], "mpi:1"),
+        ("mpi:1", ["mpi:1", "mpi:mrunkit-000000000000"], [], "mpi:1"),
+        (ID, ["mpi:mrunkit-000000000000", "mpi:1"], [], "mpi:1"),
     ],
 )
 def test_pinned_name_is_what_other_hosts_can_resolve(
     name: str, tags: list[str], digests: list[str], expected: str
 ) -> None:
     """A digest of the repository that was named, else a name; an id only if there is nothing."""
-    assert pinned_name(name, tags, digests) == expected
+    assert pinned_name(name, ID, tags, digests) == expected
 
 
 @pytest.mark.parametrize(

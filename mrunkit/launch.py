@@ -111,9 +111,18 @@ class Launch:
         self._rendezvous: Rendezvous | None = None
         self._mpiexec: Launcher | None = None
         self._is_ending = False
+        self._preparing: asyncio.Task[None] | None = None
 
     async def prepare(self) -> None:
-        """Find what the job needs on this host; raises MrunkitError before anything is asked."""
+        """Find what the job needs on this host; raises MrunkitError before anything is asked.
+
+        Who has something else to wait for may begin it early; it is done once.
+        """
+        if self._preparing is None:
+            self._preparing = asyncio.create_task(self._prepare())
+        await self._preparing
+
+    async def _prepare(self) -> None:
         output_dir = self._options.output_dir
         if output_dir is not None:
             try:
@@ -262,11 +271,14 @@ class Launch:
 
 
 class HostSite:
-    """mpiexec on this host, tasks as processes of the agents' hosts."""
+    """mpiexec on this host, tasks as processes of the agents' hosts, which may all be this one."""
 
-    def __init__(self, options: MpiOptions, *, environ: Mapping[str, str]) -> None:
+    def __init__(
+        self, options: MpiOptions, *, environ: Mapping[str, str], is_all_here: bool = False
+    ) -> None:
         self._options = options
         self._environ = environ
+        self._is_all_here = is_all_here
         self._mpich: Mpich
         self._address = ""
 
@@ -297,7 +309,11 @@ class HostSite:
 
     def task(self, launch: LaunchTask, env: Mapping[str, str]) -> TaskCommand:
         """The script, on the address under which the agent registered."""
-        return TaskCommand(shell=proxy_script(), env={**env, "MRUNKIT_ADDRESS": launch.address})
+        more = {"MRUNKIT_ADDRESS": launch.address}
+        if self._is_all_here:
+            # Theirs is ours, and need not be asked for its version.
+            more["MRUNKIT_MPICH"] = self._mpich.version
+        return TaskCommand(shell=proxy_script(), env={**env, **more})
 
     def explain(self, update: TaskUpdated) -> TaskUpdated:
         """Mesos' own words are good enough."""

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 PREFIX = "mrunkit: "
 
+OFFERS = "offers"
+"""The phase until all is placed, in a result's `phases`."""
+
 
 class Reporter(Protocol):
     """Tells the user how a job goes."""
@@ -83,8 +86,12 @@ class LineReporter:
         print(PREFIX + message, file=self._stream, flush=True)
 
     def ended(self, result: dict[str, Any]) -> None:
-        """Print how it ended, with the times of the phases."""
-        self.note(describe_result(result))
+        """Print how it ended, with the times of the phases.
+
+        Why a job has ended that never got beyond offers is said without this.
+        """
+        if {name for name, _ in result["phases"]} - {OFFERS}:
+            self.note(describe_result(result))
 
 
 class LiveReporter(LineReporter):

@@ -104,7 +104,7 @@ class JobRun:
         self._observe(event, before, self._gang, wanted)
         for command in wanted:
             self._commands.put_nowait(command)
-        if isinstance(event, events.Subscribed):
+        if isinstance(event, events.Subscribed | events.AgentLost):
             self._in_background(self._ask_capacity())
         self._wait_for_deadline()
 

@@ -8,16 +8,45 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from mrunkit.local.spawn import ClusterProcess
 
 
 def main() -> None:
     """Run the command line and exit with its status."""
     _open_closed_streams()
-    from mrunkit.cli.app import app
+    cluster = _prepare_cluster(sys.argv[1:])
+    try:
+        _run_command(cluster)
+    finally:
+        if cluster is not None:
+            cluster.stop()
+
+
+def _prepare_cluster(words: list[str]) -> ClusterProcess | None:
+    """Start what may become the cluster of `run local`, before anything else is imported.
+
+    It needs as long as this process does to get ready, and there is another core. Whether a
+    cluster is wanted, only the options will tell; it has done no harm if not.
+    """
+    if words[:1] != ["run"] or not any(word.partition(":")[0] == "local" for word in words):
+        return None
+    from mrunkit.local.spawn import prepare
+
+    return prepare()
+
+
+def _run_command(cluster: ClusterProcess | None) -> None:
+    from mrunkit.cli.app import add_all_but_run, app
     from mrunkit.errors import ExitStatus, MrunkitError
 
+    if sys.argv[1:2] != ["run"]:
+        add_all_but_run()
+
     try:
-        app()
+        app(obj=cluster)
     except MrunkitError as error:
         from mrunkit.output import describe_error
 

@@ -19,11 +19,11 @@ from mrunkit.local.spawn import ClusterProcess
 from mrunkit.mesos.address import HostPort, ZooKeeper, parse_master
 from mrunkit.mesos.driver import Driver
 from mrunkit.mesos.wire import FrameworkSpec
-from mrunkit.output import Reporter, describe_error, describe_placement, reporter
+from mrunkit.output import OFFERS, Reporter, describe_error, describe_placement, reporter
 from mrunkit.records import EventLog, JobRecord, Records, to_json
 from mrunkit.runner import JobRun
 from mrunkit.scheduler.commands import Command
-from mrunkit.scheduler.events import Event
+from mrunkit.scheduler.events import Event, MasterLost
 from mrunkit.scheduler.gang import Gang, State
 from mrunkit.settings import Settings
 
@@ -46,12 +46,8 @@ def run_to_exit(
         is_json=is_json and not is_dry_run,
         is_terminal=settings.is_terminal,
     )
-    master = request.master
-    if master is None:
-        assert cluster is not None, "a request without a master comes with a cluster"
-        master = parse_master(cluster.address())
     session = Session(request, settings, said)
-    gang = asyncio.run(session.run(master))
+    gang = asyncio.run(session.run(cluster))
     outcome = gang.outcome
     assert outcome is not None, "a gang that is done has an outcome"
     if outcome.message:
@@ -86,16 +82,23 @@ class Session:
             client=settings.hostname,
         )
         self._log = EventLog(())
+        self._last_loss = ""
 
-    async def run(self, master: HostPort | ZooKeeper) -> Gang:
-        """Run the job on a master, to its end."""
+    async def run(self, cluster: ClusterProcess | None) -> Gang:
+        """Run the job on its master, or on a cluster that was just started, to its end."""
         request, settings = self._request, self._settings
         self._write_record()
         self._log = EventLog(self._event_files())
         self._said.asked(request.spec, request.name, request.master_text)
         job = JobRun(request.spec, request.name, request.role, self._observe)
+        launch = Launch(
+            request.mpi,
+            self._site(),
+            master=lambda: driver.current_master(),
+            on_event=job.handle,
+        )
         driver = Driver(
-            master,
+            await self._find_master(cluster, launch),
             FrameworkSpec(
                 name=f"mrunkit: {request.name}",
                 user=settings.user,
@@ -107,12 +110,6 @@ class Session:
             on_event=job.handle,
             random=random.random,
         )
-        launch = Launch(
-            request.mpi,
-            self._site(),
-            master=driver.current_master,
-            on_event=job.handle,
-        )
         try:
             gang = await job.run(driver, launch)
         finally:
@@ -120,10 +117,26 @@ class Session:
         self._finish(gang)
         return gang
 
+    async def _find_master(
+        self, cluster: ClusterProcess | None, launch: Launch
+    ) -> HostPort | ZooKeeper:
+        """Wait for the cluster if there is one; what the job needs here is found meanwhile."""
+        if self._request.master is not None:
+            return self._request.master
+        assert cluster is not None, "a request without a master comes with a cluster"
+        preparing = asyncio.create_task(launch.prepare())
+        try:
+            return parse_master(await asyncio.to_thread(cluster.address))
+        except BaseException:
+            await asyncio.gather(preparing, return_exceptions=True)
+            await launch.close()
+            raise
+
     def _site(self) -> Site:
         request, settings = self._request, self._settings
         if request.containers is None:
-            return HostSite(request.mpi, environ=settings.environ)
+            is_all_here = request.master is None
+            return HostSite(request.mpi, environ=settings.environ, is_all_here=is_all_here)
         from mrunkit.containers.client_identity import this_client
         from mrunkit.containers.site import ContainerSite
 
@@ -139,6 +152,9 @@ class Session:
             self._log.write(now, "command", command)
         if after.state is not before.state:
             self._log.write(now, "state", after.state)
+        if isinstance(event, MasterLost) and event.message != self._last_loss:
+            self._last_loss = event.message
+            self._said.note(f"{event.message}; trying again")
         self._said.changed(before, after)
 
     def _finish(self, gang: Gang) -> None:
@@ -180,7 +196,7 @@ class Session:
 
 
 PHASES = {
-    State.COLLECTING: "offers",
+    State.COLLECTING: OFFERS,
     State.LAUNCHING: "launch",
     State.CONNECTING: "MPI",
     State.RUNNING: "MPI",

@@ -79,7 +79,7 @@ run_proxy() {
     [ "$word" = HYDRA_LAUNCH_END ] || exit 69
     [ -z "${MRUNKIT_BIND:-}" ] || bind_to_interface
     unset MRUNKIT_RENDEZVOUS MRUNKIT_TOKEN MRUNKIT_ADDRESS MRUNKIT_PROXY MRUNKIT_WORKDIR
-    unset MRUNKIT_BIND
+    unset MRUNKIT_BIND MRUNKIT_MPICH
     exec "$proxy" "$@" </dev/null
 }
 
@@ -125,7 +125,8 @@ address=${address%% *}
 proxy=${MRUNKIT_PROXY:-}
 [ -x "$proxy" ] || proxy=$(command -v hydra_pmi_proxy) || problem=no-proxy
 cd "${MRUNKIT_WORKDIR:-.}" || problem=no-workdir
-if [ -z "$problem" ]; then
+version=${MRUNKIT_MPICH:-}
+if [ -z "$version$problem" ]; then
     version=$("${proxy%/*}/mpiexec.hydra" --version 2>/dev/null) || version=''
     # shellcheck disable=SC2086 # to take the first word
     set -- ${version#*Version:}

@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from .banner import WithoutBanner
 from .labels import LabelledLines, without_marks
 from .lines import LaunchLineError, LaunchReader, ProxyLaunch
 from .relay import Relay, Transform
@@ -40,7 +41,8 @@ class Streams:
         self._launches: asyncio.Future[tuple[ProxyLaunch, ...]] = loop.create_future()
         labels = (LabelledLines(), LabelledLines()) if to.is_labelled else (None, None)
         self._stdout, self._stderr = _Tail(labels[0]), _Tail(labels[1])
-        launches_first = _LaunchesThenOutput(self._stdout, loop, self._launches)
+        self._banner = WithoutBanner(self._stdout)
+        launches_first = _LaunchesThenOutput(self._banner, loop, self._launches)
         self._relays = (
             Relay(out, to.stdout, launches_first, to.on_write_failed),
             Relay(err, to.stderr, self._stderr, to.on_write_failed),
@@ -67,7 +69,11 @@ class Streams:
         return self._launches.result()
 
     def hurry(self) -> None:
-        """Do not wait for a reader that sleeps: somebody wants the job to end."""
+        """Somebody wants the job to end: do not wait for a reader that sleeps.
+
+        Nor let mpiexec call it a failure of the program that its ranks were ended.
+        """
+        self._banner.is_unwanted = True
         self._is_hurried.set()
 
     async def wait(self) -> None:

@@ -20,13 +20,17 @@ from mrunkit.local.serving import serve
 def read_config(words: list[str]) -> LocalConfig:
     """Read the command line."""
     parser = argparse.ArgumentParser(prog="python -m mrunkit.local", description=__doc__)
-    parser.add_argument("--config", help="all of the configuration, as JSON")
+    parser.add_argument("--config", help="all of the configuration, as JSON; -: a line of stdin")
     parser.add_argument("--agents", type=int)
     parser.add_argument("--cpus", type=float, help="cpus of each agent")
     parser.add_argument("--mem", type=float, help="memory of each agent in MB")
     parser.add_argument("--port", type=int, help="of the master, on 127.0.0.1")
     given = {name: value for name, value in vars(parser.parse_args(words)).items() if value}
     as_json = given.pop("config", "{}")
+    if as_json == "-":
+        as_json = sys.stdin.readline()
+        if not as_json:
+            sys.exit("the client ended before it said what to serve")
     return config_from_json({**json.loads(as_json), **given})
 
 
@@ -43,3 +47,5 @@ def announce(cluster: LocalCluster) -> None:
 
 if __name__ == "__main__":
     asyncio.run(serve(read_config(sys.argv[1:]), announce, lifeline=sys.stdin.fileno()))
+    # All is cleared up; the interpreter would take a while more, and the client waits for us.
+    os._exit(0)

@@ -21,6 +21,7 @@ from mrunkit.local.calls import Call
 from mrunkit.local.config import LocalConfig
 from mrunkit.local.executor import Executor
 from mrunkit.local.faults import Faults
+from mrunkit.local.launcher_process import Isolation
 from mrunkit.local.master import Master
 from mrunkit.local.messages import (
     AcknowledgeUpdate,
@@ -35,7 +36,8 @@ from mrunkit.local.messages import (
     SendEvent,
     ShutdownFramework,
 )
-from mrunkit.local.processes import Isolation, ProcessExecutor
+from mrunkit.local.owner import DIRECTORY_PREFIX, OWNER_FILE, own_label
+from mrunkit.local.processes import ProcessExecutor
 from mrunkit.local.server import MasterServer, Stream
 from mrunkit.local.wire import FrameworkInfo, Json
 
@@ -68,22 +70,24 @@ class LocalCluster:
         self.agents: list[Agent] = []
         self.clock = Clock()
         self._docker = docker
-        self._isolation = isolation
+        self._processes = ProcessExecutor(isolation)
         self._server = MasterServer(self)
         self._streams: dict[str, Stream] = {}
         self._timers: list[asyncio.Task[None]] = []
 
     async def __aenter__(self) -> Self:
-        self.work_dir = Path(tempfile.mkdtemp(prefix="mrunkit-local-"))
+        self.work_dir = Path(tempfile.mkdtemp(prefix=DIRECTORY_PREFIX))
+        (self.work_dir / OWNER_FILE).write_text(own_label())
         try:
             self.port = await self._server.start(self.config.port)
         except OSError:
             shutil.rmtree(self.work_dir)
             raise
+        await self._processes.__aenter__()
         self.master = Master(
             self.config, master_id=str(uuid.uuid4()), port=self.port, now=self.clock()
         )
-        executors: dict[TaskKind, Executor] = {TaskKind.COMMAND: ProcessExecutor(self._isolation)}
+        executors: dict[TaskKind, Executor] = {TaskKind.COMMAND: self._processes}
         if self._docker is not None:
             executors[TaskKind.DOCKER] = self._docker
         for number in range(1, self.config.agents + 1):
@@ -106,13 +110,17 @@ class LocalCluster:
         for stream in self._streams.values():
             stream.close()
         await asyncio.gather(*(agent.close() for agent in self.agents))
-        await self._server.stop()
+        await asyncio.gather(self._processes.__aexit__(kind, error, trace), self._server.stop())
         shutil.rmtree(self.work_dir)
 
     @property
     def address(self) -> str:
         """HOST:PORT of the master."""
         return f"127.0.0.1:{self.port}"
+
+    async def isolation(self) -> Isolation:
+        """How tasks are kept apart, once commands can be started."""
+        return await self._processes.isolation()
 
     def _add_agent(self, number: int, executors: dict[TaskKind, Executor]) -> None:
         host = Host(
@@ -143,13 +151,9 @@ class LocalCluster:
 
     # What the server and the faults tell the master.
 
-    def open_stream(self, stream_id: str) -> Stream:
-        """Make the queue of a new stream."""
-        stream = self._streams[stream_id] = Stream()
-        return stream
-
-    def subscribe(self, info: FrameworkInfo, stream_id: str, body: Json) -> None:
-        """A SUBSCRIBE came in."""
+    def subscribe(self, info: FrameworkInfo, stream_id: str, body: Json, stream: Stream) -> None:
+        """A SUBSCRIBE came in, to be answered on that stream."""
+        self._streams[stream_id] = stream
         self._carry_out(self.master.subscribe(info, stream_id, body, self.clock()))
 
     def call(self, call: Call, stream_id: str | None) -> None:
@@ -185,7 +189,7 @@ class LocalCluster:
 
     def abort_stream(self, stream_id: str) -> None:
         """Break a stream's connection."""
-        self._server.abort(stream_id)
+        self._streams[stream_id].abort()
 
     def silence(self, stream_id: str) -> None:
         """Send no more heartbeats on a stream."""

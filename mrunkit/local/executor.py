@@ -79,7 +79,7 @@ class Running(Protocol):
         """Wait until the task runs; None if it ended before."""
 
     async def wait(self) -> Ended:
-        """How the task ended; nothing of it is left by then."""
+        """How the task ended; nothing of it runs any more by then."""
 
 
 class Executor(Protocol):

@@ -1,101 +1,36 @@
-"""Tasks as process groups of this machine.
+"""Command tasks, as processes of this machine.
 
-Owns how a command becomes processes, and that nothing of it is left when it is over. Knows
-neither masters nor updates.
-
-Where the kernel permits, util-linux's `unshare` gives each task a UTS namespace, so that it sees
-its agent's host name, IPC and /dev/shm of its own, and a PID namespace, whose end is the end of all
-that is in it. Elsewhere a task is a session of its own, and what has left that is found by its
-sandbox in the environment.
+Owns what a command becomes: its words, its environment, its user; and how its end is told. How
+processes start, and that nothing of them is left, is `launcher.py`'s.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import functools
 import os
 import pwd
-import shutil
 import signal
-import socket
-import subprocess
 from collections.abc import Mapping
-from enum import Enum
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 from mrunkit.local.executor import Ended, Launch, LaunchError, Started
+from mrunkit.local.launcher_process import Isolation, LauncherProcess, Message, start_launcher
 from mrunkit.local.status import TaskState
 from mrunkit.local.stragglers import kill_marked
 from mrunkit.local.wire import Command
-
-INIT = """\
-{ echo "$1" >/proc/sys/kernel/hostname; } 2>/dev/null || hostname "$1"; errors=$2; shift 2
-mount -t tmpfs -o mode=1777 tmpfs /dev/shm 2>/dev/null
-(echo >&0; read -r go || exit; exec "$@" 0</dev/null 2>>"$errors"); exit $?
-"""
-"""What PID 1 of a task's namespace does. With a shell in between, the command is not PID 1, whose
-default action for SIGTERM would be to ignore it. The shell's own messages go nowhere.
-
-The child's stdin is a socket to the agent, over which each tells the other that it lives: from
-then on the death of one is the end of the other, and SIGTERM reaches what becomes the command.
-Without that, an agent killed while `unshare` forks left the task behind, and a KILL right after
-RUNNING had to wait for SIGKILL; both were seen, on a busy machine.
-
-Shared memory is the host's own, as is the IPC namespace: ranks killed leave files in /dev/shm, and
-UCX takes memory of another host, with its process ids, for its own (12 ranks on 4 hosts failed in
-MPI_Init in one run out of four)."""
 
 AGENT_VARIABLES = ("MESOS_", "LIBPROCESS_")
 """Variables with these beginnings are an agent's own and not handed down to its tasks."""
 
 
-class Isolation(Enum):
-    """How far a task can be kept apart, by the options of `unshare` that do it."""
-
-    NAMESPACES = ("--uts", "--ipc", "--pid", "--mount-proc", "--fork", "--kill-child")
-    """Namespaces of its own, and the /proc to them: MPI looks for its neighbours there."""
-    USER_NAMESPACES = ("--user", "--map-root-user", *NAMESPACES)
-    """The same for an ordinary user, who is root inside."""
-    SESSION = ()
-    """No namespaces: a session of its own, and a search for what left it."""
-
-
-@functools.cache
-def probe_isolation() -> Isolation:
-    """The best isolation that works here, found out by trying once."""
-    for isolation in (Isolation.NAMESPACES, Isolation.USER_NAMESPACES):
-        ours, theirs = socket.socketpair()
-        ours.send(b"\n")
-        trial = wrap(["true"], isolation, hostname="probe", errors=Path(os.devnull))
-        with ours, theirs, contextlib.suppress(FileNotFoundError):
-            done = subprocess.run(trial, check=False, stdin=theirs.fileno(), capture_output=True)
-            if done.returncode == 0 and not done.stderr:
-                return isolation
-    return Isolation.SESSION
-
-
-def wrap(command: list[str], isolation: Isolation, *, hostname: str, errors: Path) -> list[str]:
-    """The words that run a command isolated, its stderr appended to a file.
-
-    Every process of the chain dies with the one that started it, so that a cluster that is
-    killed takes its tasks along.
-    """
-    if isolation is Isolation.SESSION:
-        return command
-    die_with_parent = ["setpriv", "--pdeathsig", "KILL"]
-    init = ["/bin/sh", "-c", INIT, "sh", hostname, str(errors)]
-    return [*die_with_parent, "unshare", *isolation.value, *init, *command]
-
-
-def command_words(command: Command, path: str | None) -> list[str]:
-    """The words of a command; its `arguments` begin with its own name, as in Mesos."""
+def command_words(command: Command) -> tuple[str, list[str]]:
+    """The program of a command, and its words, which begin with a name for it, as in Mesos."""
     value = command.value or ""
     if command.shell:
-        return ["/bin/sh", "-c", value]
-    # With its path, because the shell of INIT would take "true" or "exit" for its own.
-    program = value if "/" in value else shutil.which(value, path=path) or f"./{value}"
-    return [program, *command.arguments[1:]]
+        return "/bin/sh", ["sh", "-c", value]
+    return value, list(command.arguments) or [value]
 
 
 def task_environment(launch: Launch, inherited: Mapping[str, str]) -> dict[str, str]:
@@ -133,10 +68,29 @@ def exit_message(returncode: int) -> str:
 
 
 class ProcessExecutor:
-    """Runs command tasks."""
+    """Runs command tasks, as long as its `async with` block; ends those that are left then."""
 
     def __init__(self, isolation: Isolation | None = None) -> None:
-        self.isolation = probe_isolation() if isolation is None else isolation
+        self._wanted = isolation
+        self._starting: asyncio.Task[LauncherProcess]
+        self._receiving: asyncio.Task[None] | None = None
+        self._running: dict[str, RunningProcess] = {}
+
+    async def __aenter__(self) -> Self:
+        # It takes some 30 ms, in which other things can be done.
+        self._starting = asyncio.create_task(self._start_launcher(), name="launcher's start")
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        launcher = await self._starting
+        launcher.close()
+        assert self._receiving is not None
+        await self._receiving
 
     async def prepare(self, launch: Launch) -> None:
         """A command needs nothing."""
@@ -151,84 +105,90 @@ class ProcessExecutor:
                 f"Failed to fetch all URIs for container '{launch.container_id}': "
                 "the embedded cluster fetches nothing"
             )
-        environment = task_environment(launch, os.environ)
-        words = command_words(command, environment.get("PATH"))
-        words = [*_as_user(command.user or launch.user, launch.sandbox), *words]
-        errors = launch.sandbox / "stderr"
-        errors.touch()
-        isolated = self.isolation is not Isolation.SESSION
-        ours, theirs = socket.socketpair()
-        with (
-            ours,
-            theirs,
-            (launch.sandbox / "stdout").open("ab") as stdout,
-            errors.open("ab") as stderr,
-        ):
-            try:
-                # Starting is a vfork of about a millisecond; there is nothing to await.
-                process = subprocess.Popen(  # noqa: ASYNC220
-                    wrap(words, self.isolation, hostname=launch.hostname, errors=errors),
-                    cwd=launch.sandbox,
-                    env=environment,
-                    stdin=theirs.fileno() if isolated else subprocess.DEVNULL,
-                    stdout=stdout,
-                    stderr=subprocess.DEVNULL if isolated else stderr,
-                    start_new_session=True,
-                )
-            except OSError as error:
-                raise LaunchError(f"Failed to run {words[0]!r}: {error.strerror}") from error
-            theirs.close()
-            running = RunningProcess(process, launch.sandbox, self.isolation)
-            if isolated:
-                await _greet(ours)
+        account = _account(command.user or launch.user, launch.sandbox)
+        program, words = command_words(command)
+        launcher = await asyncio.shield(self._starting)
+        assert self._receiving is not None
+        if self._receiving.done():
+            raise LaunchError("the process that starts tasks has ended")
+        running = RunningProcess(launcher, launch.container_id, launch.sandbox)
+        self._running[launch.container_id] = running
+        launcher.send(
+            {
+                "start": launch.container_id,
+                "program": program,
+                "words": words,
+                "env": task_environment(launch, os.environ),
+                "directory": str(launch.sandbox),
+                "hostname": launch.hostname,
+                "account": account,
+            }
+        )
+        await running.is_there()
         return running
+
+    async def isolation(self) -> Isolation:
+        """How tasks are kept apart."""
+        return (await asyncio.shield(self._starting)).isolation
+
+    async def _start_launcher(self) -> LauncherProcess:
+        launcher = await start_launcher(self._wanted)
+        self._receiving = asyncio.create_task(self._receive(launcher), name="launcher's messages")
+        return launcher
+
+    async def _receive(self, launcher: LauncherProcess) -> None:
+        await launcher.receive(self._take)
+        # What has not ended before the launcher has ended with it; without namespaces, not yet.
+        for task_id, running in tuple(self._running.items()):
+            if launcher.isolation is Isolation.SESSION:
+                kill_marked(f"MESOS_SANDBOX={running.sandbox}")
+            self._take({"ended": task_id, "status": -signal.SIGKILL})
+
+    def _take(self, message: Message) -> None:
+        match message:
+            case {"started": task_id, "pid": pid}:
+                self._running[task_id].has_started(pid)
+            case {"failed": task_id, "error": error}:
+                self._running.pop(task_id).has_failed(error)
+            case {"ended": task_id, "status": status} if task_id in self._running:
+                self._running.pop(task_id).has_ended(status)
 
 
 class RunningProcess:
     """A command that was started."""
 
-    def __init__(
-        self, process: subprocess.Popen[bytes], sandbox: Path, isolation: Isolation
-    ) -> None:
-        self._process = process
-        self._sandbox = sandbox
-        self._isolation = isolation
-        self._destroyed = False
+    def __init__(self, launcher: LauncherProcess, task_id: str, sandbox: Path) -> None:
+        self.sandbox = sandbox
+        self._launcher = launcher
+        self._task_id = task_id
         self._loop = asyncio.get_running_loop()
-        self._ended = self._loop.create_future()
+        self._started: asyncio.Future[int | None] = self._loop.create_future()
+        self._ended: asyncio.Future[int] = self._loop.create_future()
         self._deadline: asyncio.TimerHandle | None = None
-        self._pidfd = os.pidfd_open(process.pid)
-        self._loop.add_reader(self._pidfd, self._reap)
 
     @property
     def pid(self) -> int | None:
         """The leader of the task's session."""
-        return self._process.pid
+        return self._started.result() if self._started.done() else None
 
     def terminate(self, grace: float) -> None:
         """SIGTERM to the command's process group; SIGKILL to all of it after `grace` seconds."""
         if self._ended.done():
             return
         if self._deadline is None:
-            with contextlib.suppress(ProcessLookupError):
-                # unshare blocks SIGTERM for itself, and the kernel keeps it from PID 1.
-                os.killpg(self._process.pid, signal.SIGTERM)
+            self._launcher.send({"signal": self._task_id, "number": signal.SIGTERM})
         else:
             self._deadline.cancel()
         self._deadline = self._loop.call_later(grace, self.destroy)
 
     def destroy(self) -> None:
         """SIGKILL to everything the task started."""
-        if self._ended.done():
-            return
-        self._destroyed = True
-        with contextlib.suppress(ProcessLookupError):
-            inits = self._inits()
-            if not inits:
-                os.killpg(self._process.pid, signal.SIGKILL)
-            for pid in inits:
-                # PID 1's end is that of its namespace; unshare waits until that is complete.
-                os.kill(pid, signal.SIGKILL)
+        if not self._ended.done():
+            self._launcher.send({"destroy": self._task_id})
+
+    async def is_there(self) -> None:
+        """Wait until there is a process; raises LaunchError if there never will be."""
+        await asyncio.shield(self._started)
 
     async def started(self) -> Started | None:
         """It was from the beginning."""
@@ -236,51 +196,32 @@ class RunningProcess:
 
     async def wait(self) -> Ended:
         """How the command ended; whatever it left behind is gone by then."""
-        returncode = await asyncio.shield(self._ended)
-        return Ended(succeeded=returncode == 0, message=exit_message(returncode))
+        status = await asyncio.shield(self._ended)
+        return Ended(succeeded=status == 0, message=exit_message(status))
 
-    def _inits(self) -> list[int]:
-        if self._isolation is Isolation.SESSION:
-            return []
-        pid = self._process.pid
-        with contextlib.suppress(OSError):
-            children = Path(f"/proc/{pid}/task/{pid}/children").read_text()
-            return [int(child) for child in children.split()]
-        return []
+    # From the launcher.
 
-    def _reap(self) -> None:
-        self._loop.remove_reader(self._pidfd)
-        os.close(self._pidfd)
-        returncode = self._process.wait()
+    def has_started(self, pid: int) -> None:
+        """There is a process."""
+        self._started.set_result(pid)
+
+    def has_failed(self, error: str) -> None:
+        """There will be none."""
+        self._started.set_exception(LaunchError(f"Failed to run the command: {error}"))
+
+    def has_ended(self, status: int) -> None:
+        """It has ended, and all that it has started."""
+        if not self._started.done():
+            self._started.set_result(None)
         if self._deadline is not None:
             self._deadline.cancel()
-        if self._isolation is Isolation.SESSION:
-            kill_marked(f"MESOS_SANDBOX={self._sandbox}")
-        self._ended.set_result(self._own_returncode(returncode))
-
-    def _own_returncode(self, returncode: int) -> int:
-        if self._isolation is Isolation.SESSION:
-            return returncode
-        if self._destroyed:
-            return -signal.SIGKILL
-        # The shell tells a signal as 128 and its number; `exit 137` looks the same.
-        if returncode > 128 and returncode - 128 in signal.valid_signals():
-            return 128 - returncode
-        return returncode
+        self._ended.set_result(status)
 
 
-async def _greet(task: socket.socket) -> None:
-    """Wait for PID 1 to be there, and let it go on; if it died, its end is reported as any."""
-    task.setblocking(False)
-    with contextlib.suppress(ConnectionError):
-        if await asyncio.get_running_loop().sock_recv(task, 1):
-            task.send(b"\n")
-
-
-def _as_user(user: str, sandbox: Path) -> list[str]:
-    """Words in front of a command that make it another user's; only root can do that."""
+def _account(user: str, sandbox: Path) -> tuple[str, int, int] | None:
+    """Whom a command is to run as, if not as us; only root can choose."""
     if os.geteuid() != 0:
-        return []
+        return None
     try:
         account = pwd.getpwnam(user)
     except KeyError:
@@ -291,11 +232,6 @@ def _as_user(user: str, sandbox: Path) -> list[str]:
             state=TaskState.LOST,
         ) from None
     if account.pw_uid == os.geteuid():
-        return []
+        return None
     os.chown(sandbox, account.pw_uid, account.pw_gid)
-    return [
-        "setpriv",
-        f"--reuid={account.pw_uid}",
-        f"--regid={account.pw_gid}",
-        "--init-groups",
-    ]
+    return user, account.pw_uid, account.pw_gid

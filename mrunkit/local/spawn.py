@@ -1,26 +1,28 @@
 """An embedded cluster as a child process, for a client that must not import its server.
 
-Owns the child's start, its lifeline and its end. Needs only the standard library.
+Owns the child's start, its lifeline and its end. Needs little of the standard library, because
+it is imported before all else.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import selectors
 import shutil
 import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Mapping
-from dataclasses import asdict
 from types import TracebackType
-from typing import IO, Self
+from typing import IO, TYPE_CHECKING, Self
 
 from mrunkit.errors import MrunkitError
-from mrunkit.local.config import LocalConfig
 from mrunkit.local.stragglers import kill_marked
+
+if TYPE_CHECKING:
+    from mrunkit.local.config import LocalConfig
 
 START_TIMEOUT = 30.0  # seconds; it takes a third of one
 STOP_TIMEOUT = 10.0  # seconds
@@ -44,11 +46,14 @@ def agent_environment(environ: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def start(config: LocalConfig) -> ClusterProcess:
-    """Start a cluster and do not wait for it; Ctrl-C in the terminal does not reach it."""
-    log = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the child
+def prepare() -> ClusterProcess:
+    """Start a child that imports a server and waits for its configuration.
+
+    Ctrl-C in the terminal does not reach it.
+    """
+    log = os.fdopen(os.memfd_create("cluster's stderr"), "w+b")
     process = subprocess.Popen(
-        [sys.executable, "-P", "-m", "mrunkit.local", "--config", json.dumps(asdict(config))],
+        [sys.executable, "-P", "-m", "mrunkit.local", "--config", "-"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=log,
@@ -58,12 +63,20 @@ def start(config: LocalConfig) -> ClusterProcess:
     return ClusterProcess(process, log)
 
 
+def start(config: LocalConfig) -> ClusterProcess:
+    """Start a cluster and do not wait for it."""
+    cluster = prepare()
+    cluster.configure(config)
+    return cluster
+
+
 class ClusterProcess:
     """A cluster's child process. It ends when this one's end of its stdin closes."""
 
     def __init__(self, process: subprocess.Popen[bytes], log: IO[bytes]) -> None:
         self._process = process
         self._log = log
+        self._is_configured = False
         self._address: str | None = None
         self._work_dir: str | None = None
 
@@ -82,6 +95,17 @@ class ClusterProcess:
     def pid(self) -> int:
         """The child's process id."""
         return self._process.pid
+
+    def configure(self, config: LocalConfig) -> None:
+        """Have it serve a cluster."""
+        # The client has imported this by now; for `prepare` it would be too early.
+        from dataclasses import asdict
+
+        assert self._process.stdin is not None
+        self._is_configured = True
+        with contextlib.suppress(BrokenPipeError):  # it has died; `address` tells why
+            self._process.stdin.write(json.dumps(asdict(config)).encode() + b"\n")
+            self._process.stdin.flush()
 
     def address(self) -> str:
         """HOST:PORT of the master, once it serves; raises MrunkitError if it never does."""
@@ -112,6 +136,8 @@ class ClusterProcess:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.close()
+        if not self._is_configured:
+            self._process.kill()  # it has made nothing yet, and may still be importing
         try:
             self._process.wait(STOP_TIMEOUT)
         except subprocess.TimeoutExpired:

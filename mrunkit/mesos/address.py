@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
+from typing import Any
 
 from mrunkit.errors import MrunkitError, UsageError
 
@@ -13,6 +14,10 @@ DEFAULT_PORT = 5050
 
 class MasterUnreachableError(MrunkitError):
     """No master answers, or what answers is none."""
+
+
+class ZooKeeperError(MasterUnreachableError):
+    """ZooKeeper does not know of masters, or nobody knows of ZooKeeper."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,16 +64,15 @@ def find_leader(zookeeper: ZooKeeper, *, timeout: float) -> HostPort:
     client = KazooClient(hosts=zookeeper.hosts, timeout=timeout)
     try:
         client.start(timeout=timeout)
-        children = client.get_children(zookeeper.path)
-        leader = leading_node(children)
-        data = client.get(f"{zookeeper.path}/{leader}")[0] if leader else b""
+        leader = leading_node(client.get_children(zookeeper.path))
+        data = _read_node(client, f"{zookeeper.path}/{leader}") if leader else None
     except KazooTimeoutError as error:
-        raise MasterUnreachableError(
+        raise ZooKeeperError(
             f"ZooKeeper at {zookeeper.hosts} does not answer",
             remedy="check the host names and ports, and that ZooKeeper runs",
         ) from error
     except NoNodeError as error:
-        raise MasterUnreachableError(
+        raise ZooKeeperError(
             f"ZooKeeper has no path {zookeeper.path}",
             remedy="use the path that the masters were started with (--zk)",
         ) from error
@@ -77,10 +81,32 @@ def find_leader(zookeeper: ZooKeeper, *, timeout: float) -> HostPort:
     finally:
         client.stop()
         client.close()
-    if not data:
+    if data is None:
         raise MasterUnreachableError(f"no master leads at {where}")
-    address = json.loads(data)["address"]
-    return HostPort(host=address["ip"], port=address["port"])
+    return _read_address(data, where)
+
+
+def _read_node(client: Any, node: str) -> bytes | None:
+    """A node's data; None if it has gone since it was listed."""
+    from kazoo.exceptions import NoNodeError
+
+    try:
+        data: bytes = client.get(node)[0]
+    except NoNodeError:
+        return None
+    return data
+
+
+def _read_address(data: bytes, where: str) -> HostPort:
+    """The address in a node's MasterInfo."""
+    try:
+        address = json.loads(data)["address"]
+        return HostPort(host=str(address["ip"]), port=int(address["port"]))
+    except (ValueError, KeyError, TypeError) as error:
+        raise ZooKeeperError(
+            f"what leads at {where} is not a Mesos master",
+            remedy="use the path that the masters were started with (--zk)",
+        ) from error
 
 
 def leading_node(children: list[str]) -> str | None:

@@ -21,7 +21,13 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from mrunkit.errors import MrunkitError
-from mrunkit.mesos.address import HostPort, MasterUnreachableError, ZooKeeper, find_leader
+from mrunkit.mesos.address import (
+    HostPort,
+    MasterUnreachableError,
+    ZooKeeper,
+    ZooKeeperError,
+    find_leader,
+)
 from mrunkit.mesos.operator import (
     Credentials,
     MasterNotReadyError,
@@ -309,10 +315,15 @@ class Driver:
             await self._back_off(failures)
 
     def _if_final(self, error: MrunkitError) -> MrunkitError | None:
-        """The error if it should end the job: when it is the first, or a refusal."""
-        is_first = self.operator is None and not isinstance(self._master, ZooKeeper)
-        is_sure = is_first and not isinstance(error, MasterNotReadyError)
-        return error if is_sure or isinstance(error, MasterRefusedError) else None
+        """The error if it should end the job: a refusal, or the first one.
+
+        But a leader that ZooKeeper tells may be just gone, or there may be none yet.
+        """
+        may_pass = isinstance(error, MasterNotReadyError) or (
+            isinstance(self._master, ZooKeeper) and not isinstance(error, ZooKeeperError)
+        )
+        is_final = self.operator is None and not may_pass
+        return error if is_final or isinstance(error, MasterRefusedError) else None
 
     async def _back_off(self, failures: int) -> None:
         seconds = min(LONGEST_BACKOFF_SECONDS, 0.5 * 2.0**failures) * (0.5 + self._random())

@@ -58,7 +58,7 @@ class Operator:
         return version
 
     def agents(self, *, role: str = "*") -> tuple[Agent, ...]:
-        """All active agents, with what they have in all for a role."""
+        """All agents that are to get tasks, with what they have in all for a role."""
         return parse_agents(self._get("/slaves"), role=role)
 
     def _get(self, path: str, *, redirects: int = 2) -> dict[str, Any]:

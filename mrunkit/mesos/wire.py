@@ -198,11 +198,15 @@ def _parse_status(status: Json) -> TaskUpdated:
 
 
 def parse_agents(answer: Json, *, role: str) -> tuple[Agent, ...]:
-    """What the active agents of a `/slaves` answer could give to a role in all."""
+    """What the agents of a `/slaves` answer could give to a role in all.
+
+    Those count that are briefly away: the master removes an agent that does not come back. An
+    agent that was there before the master was is in a list of its own.
+    """
     return tuple(
         _parse_agent(raw, role)
-        for raw in answer.get("slaves", ())
-        if raw.get("active") and not raw.get("deactivated") and not raw.get("drain_info")
+        for raw in (*answer.get("slaves", ()), *answer.get("recovered_slaves", ()))
+        if not raw.get("deactivated") and not raw.get("drain_info")
     )
 
 
@@ -214,7 +218,7 @@ def _parse_agent(raw: Json, role: str) -> Agent:
         hostname=raw["hostname"],
         address=_address_of_pid(raw.get("pid", "")) or raw["hostname"],
         attributes=tuple(
-            _parse_shown_attribute(name, value) for name, value in raw["attributes"].items()
+            _parse_shown_attribute(name, value) for name, value in raw.get("attributes", {}).items()
         ),
         available=_parse_amounts(unreserved) + _parse_amounts(reserved),
     )

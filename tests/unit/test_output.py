@@ -152,6 +152,13 @@ def test_lines_are_prefixed() -> None:
     assert all(line.startswith("mrunkit: ") for line in told)
 
 
+def test_a_job_that_was_refused_has_no_times_worth_telling() -> None:
+    """Its error says it all."""
+    stream = io.StringIO()
+    LineReporter(stream).ended({"exit_status": 125, "phases": [("offers", 0.01)]})
+    assert stream.getvalue() == ""
+
+
 def test_json_is_the_result_alone() -> None:
     """One line, whatever happened before."""
     stream = io.StringIO()

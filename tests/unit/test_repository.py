@@ -193,7 +193,7 @@ def text_files() -> Iterator[Path]:
 
 
 def test_the_wheel_holds_every_file_of_the_package(tmp_path: Path) -> None:
-    """Also those that are not Python, such as hydra/proxy.sh, and images/ for `image build`."""
+    """Also those that are not Python, such as hydra/proxy.sh, and what is beside it."""
     subprocess.run(
         [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", tmp_path],
         cwd=ROOT,
@@ -207,9 +207,10 @@ def test_the_wheel_holds_every_file_of_the_package(tmp_path: Path) -> None:
         for path in (ROOT / "mrunkit").rglob("*")
         if path.is_file() and "__pycache__" not in path.parts
     }
-    images = {
-        f"mrunkit/images_data/{path.relative_to(ROOT / 'images').as_posix()}"
-        for path in (ROOT / "images").rglob("*")
-        if path.is_file()
+    beside = {
+        f"mrunkit/{folder}_data/{path.relative_to(ROOT / folder).as_posix()}"
+        for folder in ("images", "inventory", "playbooks")
+        for path in (ROOT / folder).rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
     }
-    assert packed == here | images
+    assert packed == here | beside

@@ -30,6 +30,7 @@ class Served:
         """Serve."""
         self._thread.start()
         self._finish(self._cluster.__aenter__())
+        self._finish(self._cluster.isolation())  # all processes are there that stay
         self.is_serving = True
 
     def stop(self) -> None:
@@ -76,10 +77,10 @@ class Served:
 @contextlib.contextmanager
 def serving(config: LocalConfig) -> Iterator[Served]:
     """Serve a cluster; when all is over and it still serves, nothing must be left on it."""
-    before = descendants().keys()
     served = Served(config)
     try:
         served.start()
+        before = descendants().keys()
         yield served
         if served.is_serving:
             served.until(lambda cluster: not cluster.master.ledger.frameworks, "frameworks gone")

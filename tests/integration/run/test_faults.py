@@ -57,6 +57,29 @@ def launched_on(client: Client) -> list[str]:
 # --- agents ---------------------------------------------------------------------------
 
 
+def test_an_agent_that_is_briefly_away_is_waited_for(mrunkit: Mrunkit, cluster: Served) -> None:
+    """The master still counts on it, and so does the job."""
+    cluster.fault(lambda faults: faults.lose_agent("host2"))
+    client = mrunkit.start_run("-N", "4", cluster.address, HELLO)
+    client.until_said("offers collected 3/4")
+    client.until_event("CapacityReported")
+    cluster.fault(lambda faults: faults.return_agent("host2"))
+    ended = client.wait()
+    assert (ended.status, len(ended.lines)) == (0, 4), ended
+
+
+def test_an_agent_that_does_not_come_back_is_waited_for_no_more(
+    mrunkit: Mrunkit, serve: Callable[..., Served]
+) -> None:
+    """When the master removes it, what is left is too little."""
+    cluster = serve(agent_removal_timeout=5.0)
+    cluster.fault(lambda faults: faults.lose_agent("host2"))
+    ended = mrunkit.run("-N", "4", cluster.address, HELLO)
+    assert ended.status == 125
+    assert "-N 4 needs 4 agents, and the cluster has 3" in ended.stderr
+    assert "exit status" not in ended.stderr
+
+
 def test_an_agent_that_is_lost_while_offers_are_collected(
     mrunkit: Mrunkit, cluster: Served
 ) -> None:

@@ -229,12 +229,21 @@ def test_the_capacity_of_agents_is_read() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    "change", [{"active": False}, {"deactivated": True}, {"drain_info": {"state": "DRAINING"}}]
-)
+@pytest.mark.parametrize("change", [{"deactivated": True}, {"drain_info": {"state": "DRAINING"}}])
 def test_agents_that_take_no_tasks_do_not_count(change: dict[str, Any]) -> None:
     """Whoever is about to go is no capacity."""
     assert parse_agents({"slaves": [{**SLAVES["slaves"][0], **change}]}, role="*") == ()
+
+
+def test_agents_that_are_briefly_away_count() -> None:
+    """One whose connection broke, and one that the master has yet to hear of since its start."""
+    whole = parse_agents(SLAVES, role="*")
+    (agent,) = SLAVES["slaves"]
+    assert parse_agents({"slaves": [{**agent, "active": False}]}, role="*") == whole
+    kept = {"id", "hostname", "resources", "attributes"}
+    recovered = {name: value for name, value in agent.items() if name in kept}
+    (found,) = parse_agents({"slaves": [], "recovered_slaves": [recovered]}, role="*")
+    assert (found.hostname, found.available) == (whole[0].hostname, whole[0].available)
 
 
 @pytest.mark.parametrize(("role", "cpus"), [("*", 3.0), ("web", 4.0), ("db", 3.0)])

@@ -16,10 +16,10 @@ require = @{ $(1); } >/dev/null 2>&1 || { echo 'make: $(strip $(2))' >&2; exit 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install examples demo test lint lock clean
+.PHONY: help install examples demo test test-labs lint lock clean
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 10
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 10
 
 install: $(INSTALLED) ## mrunkit and MPICH, pinned, in .venv
 
@@ -50,6 +50,10 @@ demo: $(INSTALLED) examples/hello_world ## ten MPI ranks on four hosts of a clus
 
 test: $(INSTALLED) $(EXAMPLES) ## all tests; PYTEST_ARGS="..." for some
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+# Not part of `test`: these take Docker, QEMU and half an hour.
+test-labs: $(INSTALLED) ## roles and whole labs, on containers and QEMU guests of this machine
+	$(BIN)/python -m pytest $(PYTEST_ARGS) tests/playbooks tests/lab
 
 lint: $(INSTALLED) ## style, format and types
 	$(BIN)/ruff check .

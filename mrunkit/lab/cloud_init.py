@@ -34,6 +34,7 @@ def seed_files(
         "ssh_genkeytypes": [],
         "ssh_keys": {"ed25519_private": keys.private, "ed25519_public": keys.public},
         "manage_etc_hosts": False,
+        "locale": False,  # generating one takes a slow guest minutes
         "write_files": [{"path": "/etc/hosts", "content": hosts_text(lab)}],
     }
     network = {

@@ -32,6 +32,8 @@ REPOSITORY = "mrunkit/lab"
 """Images of base trees; the tag says what they are made of."""
 
 READY_SECONDS = 180.0
+SHARE = "share"
+"""The volume that all hosts of a lab have, and where they have it."""
 
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _MODULES = Path("/lib/modules")
@@ -89,6 +91,8 @@ class DockerHosts:
     ) -> None:
         """Make the containers, each with files of its own; they do not run yet."""
         del directory
+        with explained(image=lab.base, network=resource_name(lab)):
+            self._engine.api.create_volume(resource_name(lab, SHARE), labels=labels(lab))
         for host in lab.hosts:
             files = [*seed.ssh_files(keys[host.name]), *seed.container_files(lab, host.name)]
             with explained(image=lab.base, network=resource_name(lab)):
@@ -228,6 +232,8 @@ def container_options(
     # Docker mounts version 2's own subtree read-only; systemd needs to write there.
     init = "mount -o remount,rw /sys/fs/cgroup && exec /sbin/init"
     binds = [f"{volume_name(lab, host.name)}:/var/lib/docker"]
+    # Containers share a kernel, which exports and mounts NFS for none or one of them.
+    binds += [f"{resource_name(lab, SHARE)}:/{SHARE}"]
     binds += [] if is_cgroup2 else ["/sys/fs/cgroup:/sys/fs/cgroup:rw"]
     # For modprobe of nfsd, vxlan and their like, which load into this machine's kernel.
     binds += [f"{_MODULES}:{_MODULES}:ro"] if has_modules else []
@@ -268,7 +274,7 @@ def _require_inotify(count: int) -> None:
 
 
 def resource_name(lab: LabRecord, host: str | None = None) -> str:
-    """The name of a lab's network, or of a host's container."""
+    """The name of a lab's network, of a host's container, or of the share's volume."""
     return f"mrunkit-lab-{lab.name}" + (f"-{host}" if host else "")
 
 

@@ -33,6 +33,8 @@ def inventory_text(lab: LabRecord, *, key: Path, known_hosts: Path) -> str:
     ]
     if lab.guests is not None:
         lines.append(f"lab_interface={GUEST_INTERFACE}")
+    else:
+        lines += ["# All hosts have /share already: a volume.", "nfs_provides_share=false"]
     return "\n".join(lines) + "\n"
 
 

@@ -69,6 +69,8 @@ def container_files(lab: LabRecord, host: str) -> list[SeedFile]:
     """What only a container needs; its names and addresses are Docker's to give."""
     return [
         SeedFile(path="etc/machine-id", text=lab.machine_id(host) + "\n"),
+        # The volume that all hosts of the lab share; whoever runs jobs writes there.
+        SeedFile(path="etc/tmpfiles.d/mrunkit-lab.conf", text="d /share 1777 root root -\n"),
         # It may measure the clock, which is this machine's, but not set it.
         SeedFile(path="etc/default/chrony", text='DAEMON_OPTS="-F 1 -x"\n'),
     ]

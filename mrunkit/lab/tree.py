@@ -118,17 +118,8 @@ def make_tree(
     with tempfile.TemporaryDirectory(dir=tree.parent) as files:
         _lay_files(Path(files), recipe, setup)
         # The one ends with mrunkit, however that ends; the other ends all that it started.
-        words = [
-            "setpriv",
-            "--pdeathsig",
-            "KILL",
-            "unshare",
-            "--mount",
-            "--pid",
-            "--fork",
-            "--kill-child",
-            str(_SCRIPT),
-        ]
+        words = ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--pid", "--fork"]
+        words += ["--kill-child", "sh", str(_SCRIPT)]
         words += [str(tree), recipe.suite.value, str(archives), files, *recipe.packages]
         mirror = recipe.mirror or setup.mirror
         environ = {**os.environ, "MIRROR": mirror or ""}

@@ -11,19 +11,18 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from container_hosts import FULL_IMAGE, Docker, LabHosts, start
+from container_hosts import Docker, LabHosts, base_image, start
 
 StartHosts = Callable[..., LabHosts]
 
 
 @pytest.fixture(scope="session")
 def start_hosts(docker: Docker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartHosts]:
-    """Start hosts of an image; all of them are gone when the tests end."""
+    """Start hosts, with all packages present if ready; all are gone when the tests end."""
     names: list[str] = []
 
-    def start_some(count: int = 3, image: str = FULL_IMAGE) -> LabHosts:
-        if docker("image", "inspect", image, check=False).returncode:
-            pytest.skip(f"no image {image}")
+    def start_some(count: int = 3, *, is_ready: bool = True) -> LabHosts:
+        image = base_image(is_ready=is_ready)
         names.append(f"mrunkit-test-{uuid.uuid4().hex[:8]}")
         return start(docker, names[-1], count, image, tmp_path_factory.mktemp("lab"))
 

@@ -17,12 +17,12 @@ from pathlib import Path
 
 import pytest
 
-PLAYBOOKS = Path(__file__).parents[2] / "playbooks"
-FULL_IMAGE = os.environ.get("MRUNKIT_TEST_LAB_IMAGE", "labhost:full")
-"""All packages that the playbooks install are present."""
-BARE_IMAGE = os.environ.get("MRUNKIT_TEST_BARE_LAB_IMAGE", "labhost:bare")
-"""systemd, sshd, sudo and python3 only."""
+from mrunkit.containers.engine import connect
+from mrunkit.lab.docker_hosts import DockerHosts
+from mrunkit.lab.request import Backend, GuestSize, LabRequest, Suite, recipe
+from mrunkit.settings import cache_dir
 
+PLAYBOOKS = Path(__file__).parents[2] / "playbooks"
 CONTAINER_VARIABLES: Mapping[str, object] = {
     # The kernel of a machine that runs tests need have neither NFS nor ESP nor much room.
     "lab_network_is_encrypted": False,
@@ -169,3 +169,23 @@ def _ansible_playbook() -> str:
     if found is None:
         pytest.skip("no ansible-playbook")
     return found
+
+
+class _Quiet:
+    """Nobody watches; implements Progress."""
+
+    def show(self, name: str, text: str, done: int = 0, total: int = 0) -> None:
+        """Say nothing."""
+
+
+def base_image(*, is_ready: bool) -> str:
+    """The image that `mrunkit lab up [--ready]` makes hosts of; made if it is not there."""
+    request = LabRequest(
+        name="roles",
+        backend=Backend.DOCKER,
+        hosts=1,
+        recipe=recipe(Backend.DOCKER, Suite.BOOKWORM, is_ready=is_ready),
+        size=GuestSize(),
+    )
+    cache = cache_dir(os.environ, Path.home()) / "lab"
+    return DockerHosts(connect(), cache).prepare(request, created=0.0, progress=_Quiet()).base

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from container_hosts import BARE_IMAGE, LabHosts
+from container_hosts import LabHosts
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(900)]
 
@@ -69,7 +69,7 @@ def test_the_key_opens_nothing_from_elsewhere(converged: LabHosts) -> None:
 
 def test_what_was_there_stays(start_hosts, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     """A user's key, known hosts and configuration, through converge and teardown, bare hosts."""
-    hosts: LabHosts = start_hosts(2, BARE_IMAGE)
+    hosts: LabHosts = start_hosts(2, is_ready=False)
     files = {
         "/root/.ssh/id_ed25519": "my own key",
         "/root/.ssh/config": "Host elsewhere\n    User me",

@@ -5,17 +5,13 @@ Needs a Docker engine, and busybox on this machine; nothing is pulled.
 
 from __future__ import annotations
 
-import io
-import re
-import shutil
-import subprocess
 import sys
-import tarfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import docker
 import pytest
+from busybox_image import busybox_tree
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "local"))
 
@@ -37,11 +33,8 @@ def engine() -> Iterator[docker.APIClient]:
 @pytest.fixture(scope="session")
 def image(engine: docker.APIClient) -> str:
     """An image of busybox alone."""
-    busybox = shutil.which("busybox")
-    if busybox is None:
-        pytest.skip("no busybox on this machine")
     engine.import_image_from_data(
-        _tree(Path(busybox)), repository=IMAGE.partition(":")[0], tag="test"
+        busybox_tree(APPLETS), repository=IMAGE.partition(":")[0], tag="test"
     )
     return IMAGE
 
@@ -67,18 +60,3 @@ def _nothing_is_left(containers: Callable[[], set[str]]) -> Iterator[None]:
     before = containers()
     yield
     assert containers() - before == set()
-
-
-def _tree(busybox: Path) -> bytes:
-    """A root file system, as a tar archive: busybox, its libraries, the names it answers to."""
-    listed = subprocess.run(["ldd", busybox], check=False, capture_output=True, text=True)
-    libraries = [Path(found) for found in re.findall(r"(/\S+) \(0x", listed.stdout)]
-    archive = io.BytesIO()
-    with tarfile.open(fileobj=archive, mode="w") as tar:
-        for path in (busybox, *libraries):
-            tar.add(path.resolve(), "bin/busybox" if path == busybox else str(path))
-        for name in APPLETS:
-            link = tarfile.TarInfo(f"bin/{name}")
-            link.type, link.linkname = tarfile.SYMTYPE, "busybox"
-            tar.addfile(link)
-    return archive.getvalue()

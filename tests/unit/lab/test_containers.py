@@ -36,3 +36,8 @@ def test_a_host_can_load_modules_where_this_machine_has_them() -> None:
     """For NFS and encrypted overlays on an ordinary distribution."""
     assert "/lib/modules:/lib/modules:ro" in options(has_modules=True)["HostConfig"]["Binds"]
     assert "/lib/modules:/lib/modules:ro" not in options()["HostConfig"]["Binds"]
+
+
+def test_hosts_share_a_volume() -> None:
+    """What one host writes into /share, all others read, without NFS."""
+    assert "mrunkit-lab-trial-share:/share" in options()["HostConfig"]["Binds"]

@@ -20,8 +20,12 @@ OURS, OTHER = str(uuid.uuid4()), str(uuid.uuid4())
 @pytest.fixture
 def guest() -> Iterator[subprocess.Popen[bytes]]:
     """A process whose command line is that of a guest, and which only waits."""
-    words = [PROGRAM, "-c", "import sys; sys.stdin.read()", "-uuid", OURS]
-    with subprocess.Popen(words, executable=sys.executable, stdin=subprocess.PIPE) as process:
+    words = [PROGRAM, "-c", "import sys; print(flush=True); sys.stdin.read()", "-uuid", OURS]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(words, executable=sys.executable, stdin=pipe, stdout=pipe) as process:
+        assert process.stdout is not None
+        # Until then its command line may still be ours.
+        process.stdout.readline()
         yield process
         process.kill()
 

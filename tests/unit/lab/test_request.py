@@ -68,7 +68,8 @@ def test_a_ready_guest_has_a_kernel_and_what_bootstrap_installs() -> None:
 
 
 def test_the_order_of_packages_does_not_matter() -> None:
-    """The same packages are the same base tree."""
+    """The same packages are the same base tree, also to the next process."""
     one = recipe(Backend.DOCKER, Suite.BOOKWORM, is_ready=False, extra=("vim", "less"))
     two = recipe(Backend.DOCKER, Suite.BOOKWORM, is_ready=False, extra=("less", "vim", "vim"))
     assert one == two
+    assert list(one.packages) == sorted(one.packages)

@@ -75,7 +75,8 @@ def run_playbook(
             project_dir=str(run.playbook.parent),
             playbook=run.playbook.name,
             cmdline=shlex.join(arguments(run)),
-            envvars={**environment(run, environ), MARKER: marker},
+            # What modules were unpacked to on this machine goes too, if they are killed.
+            envvars={**environment(run, environ), "TMPDIR": private, MARKER: marker},
         )
         try:
             return future.result()

@@ -125,7 +125,7 @@ def test_an_engine_that_does_not_answer_makes_states_unknown(lab: Laboratory) ->
 def test_down_leaves_nothing(elsewhere: Laboratory, docker: Run) -> None:
     """No container, network, volume nor file."""
     elsewhere.mrunkit(*UP, "--name", elsewhere.name, "--hosts", "1")
-    assert len(belongings(docker, elsewhere.name)) == 3
+    assert len(belongings(docker, elsewhere.name)) == 4
     elsewhere.mrunkit("lab", "down", "--name", elsewhere.name)
     assert (belongings(docker, elsewhere.name), elsewhere.files()) == ([], [])
 
@@ -152,7 +152,7 @@ def test_what_a_killed_up_left_is_taken_down(elsewhere: Laboratory, docker: Run)
         running.kill()
         running.stderr.read()
     assert elsewhere.listed()["state"] == "incomplete"
-    assert len(belongings(docker, elsewhere.name)) == 5
+    assert len(belongings(docker, elsewhere.name)) == 6
     elsewhere.mrunkit("lab", "down", "--name", elsewhere.name)
     assert (belongings(docker, elsewhere.name), elsewhere.files()) == ([], [])
 

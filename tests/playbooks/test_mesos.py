@@ -194,6 +194,7 @@ def test_versions_are_switched_and_switched_back(
 ) -> None:
     """Upwards by download; back without one, since the former lies there still."""
     first, second = archives
+    mesos.play(*STEPS, **first.variables)
     version = operator(mesos).version()
     ids = {name: agent.agent_id for name, agent in agents(mesos).items()}
     gateway = mesos.addresses["host0"].rpartition(".")[0] + ".1"

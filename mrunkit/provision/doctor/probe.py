@@ -12,6 +12,7 @@ import http.client
 import json
 import os
 import pwd
+import select
 import signal
 import socket
 import struct
@@ -40,6 +41,8 @@ HEADERS = 28
 """Bytes of an IPv4 and an ICMP header."""
 PING_INTERVAL = 0.3
 LARGEST_PACKET = 65535
+MOST_WAITING = 16384
+"""Packets that fit into the sniffer's socket at most: 4 MiB, of which each takes 256 bytes."""
 GRACE_SECONDS = 20.0
 """For what goes on when stdin ends: what is being made must be there to be removed."""
 
@@ -342,17 +345,18 @@ class Sniffer:
         self._marker = marker
         self._addresses = addresses
         self._seen: dict[tuple[str, str], dict[str, int]] = {}
-        self._is_over = threading.Event()
+        self._is_over, self._end = os.pipe()
         self._socket = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.ntohs(ETH_P_ALL))
         self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
-        self._socket.settimeout(0.1)
+        self._socket.setblocking(False)
         self._thread = threading.Thread(target=self._look, daemon=True)
         self._thread.start()
 
     def stop(self) -> "list[dict[str, Any]]":
-        """What was seen, for each pair of addresses."""
-        self._is_over.set()
+        """What was seen until now, for each pair of addresses."""
+        os.close(self._end)
         self._thread.join()
+        os.close(self._is_over)
         self._socket.close()
         return [
             dict(counts, source=source, target=target)
@@ -360,11 +364,23 @@ class Sniffer:
         ]
 
     def _look(self) -> None:
-        while not self._is_over.is_set():
+        watched: list[Any] = [self._socket, self._is_over]
+        is_over = False
+        while not is_over:
+            ready, _, _ = select.select(watched, [], [])
+            is_over = self._is_over in ready
+            self._count_waiting()
+
+    def _count_waiting(self) -> None:
+        """Count the packets that wait in the socket, and no more than fit into it.
+
+        A busy link's further packets must not keep it from ending.
+        """
+        for _ in range(MOST_WAITING):
             try:
                 packet, link = self._socket.recvfrom(LARGEST_PACKET)
-            except socket.timeout:  # noqa: UP041 - no TimeoutError before Python 3.10
-                continue
+            except BlockingIOError:
+                return
             if link[2] == PACKET_OUTGOING and len(packet) >= 20 and packet[0] >> 4 == 4:
                 self._count(packet)
 

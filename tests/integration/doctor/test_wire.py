@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import base64
 import os
+import socket
 
 import pytest
 
 from mrunkit.inventory import Host
 from mrunkit.provision.doctor.hosts import Hosts
+from mrunkit.provision.doctor.probe import Sniffer
 
 pytestmark = pytest.mark.skipif(os.getuid() != 0, reason="raw sockets are root's")
 
@@ -92,3 +94,14 @@ def test_a_marker_is_seen_where_it_leaves_in_the_clear() -> None:
     assert int(str(seen["plain"])) >= 2
     (of_another,) = look(marker())
     assert of_another["plain"] == 0
+
+
+def test_what_was_sent_before_the_end_is_counted() -> None:
+    """Packets still wait in the socket when it is over."""
+    ours = os.urandom(16)
+    sniffer = Sniffer(ours, {"127.0.0.9"})
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sending:
+        for _ in range(100):
+            sending.sendto(ours, ("127.0.0.9", 9))
+    (seen,) = sniffer.stop()
+    assert seen["plain"] == 100

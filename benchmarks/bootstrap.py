@@ -1,0 +1,127 @@
+"""How long a lab of container hosts takes: bootstrap, a second run, doctor and teardown.
+
+The hosts have their packages already (`mrunkit lab up --ready`), so no mirror's speed is in it.
+Apache Mesos is the stand-in of the tests, unless MRUNKIT_MESOS_ARCHIVE and MRUNKIT_MESOS_SHA256
+name a real archive. Doctor leaves out the MPI job, for which this machine would have to be in
+the lab. Needs root and a Docker engine.
+Usage: python benchmarks/bootstrap.py [--hosts N] [--runs N] IMAGE
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+STANDIN = Path(__file__).parents[1] / "tests" / "playbooks" / "standin" / "build.py"
+MRUNKIT = [sys.executable, "-m", "mrunkit"]
+GOALS = {"bootstrap": 90, "second run": 45, "doctor": 20}
+"""Seconds."""
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--hosts", type=int, default=3)
+    parser.add_argument("--runs", type=int, default=1)
+    parser.add_argument("image")
+    given = parser.parse_args()
+    took: dict[str, list[float]] = {}
+    roles: dict[str, dict[str, float]] = {}
+    with tempfile.TemporaryDirectory() as directory, lab(given.hosts, directory) as inventory:
+        describe(inventory, given.image, Path(directory))
+        bootstrap = ["bootstrap", "--no-doctor", inventory]
+        steps = {
+            "bootstrap": bootstrap,
+            "second run": bootstrap,
+            "doctor": ["doctor", "--skip", "mpi", inventory],
+            "teardown": ["teardown", "--yes", inventory],
+        }
+        for _ in range(given.runs):
+            for step, words in steps.items():
+                start = time.monotonic()
+                told = run(words, directory)
+                took.setdefault(step, []).append(time.monotonic() - start)
+                roles[step] = seconds_by_role(told)
+    print(f"{given.hosts} container hosts, median of {given.runs}, load {os.getloadavg()[0]:.1f}")
+    for step, times in took.items():
+        goal = f"  (goal: {GOALS[step]} s)" if step in GOALS else ""
+        print(f"{step:<12}{statistics.median(times):6.1f} s{goal}")
+    print(f"{'':<12}{'bootstrap':>10}{'second run':>12}")
+    for role, seconds in roles["bootstrap"].items():
+        print(f"{role:<12}{seconds:>10.1f}{roles['second run'].get(role, 0.0):>12.1f}")
+
+
+@contextmanager
+def lab(hosts: int, directory: str) -> Iterator[str]:
+    """Hosts of this machine; gives their inventory."""
+    name = f"bench-{os.getpid()}"
+    up = ["lab", "up", "--name", name, "--hosts", str(hosts), "--ready", "--json"]
+    try:
+        yield json.loads(run(up, directory, is_heard=True))["inventory"]
+    finally:
+        run(["lab", "down", "--name", name], directory)
+
+
+def describe(inventory: str, image: str, directory: Path) -> None:
+    """Say beside the inventory what the lab is made of."""
+    tar = directory / "image.tar"
+    subprocess.run(["docker", "save", "--output", tar, image], check=True)
+    mesos = os.environ.get("MRUNKIT_MESOS_ARCHIVE")
+    if mesos is None:
+        mesos = str(directory / "mesos.tar.gz")
+        subprocess.run([sys.executable, STANDIN, mesos, "1.11.0"], check=True)
+        sha256 = hashlib.sha256(Path(mesos).read_bytes()).hexdigest()
+    else:
+        sha256 = os.environ["MRUNKIT_MESOS_SHA256"]
+    variables = {
+        "lab_image": image,
+        "image_source": "archive",
+        "image_archive": str(tar),
+        "mesos_install": "archive",
+        "mesos_archive": mesos,
+        "mesos_archive_sha256": sha256,
+        "mesos_agent_resources": "cpus:2;mem:1024",
+        # Containers have the kernel of this machine, which need not have ESP.
+        "lab_network_is_encrypted": False,
+        "validate_skip": ["vxlan", "disk"],
+    }
+    beside = Path(inventory).with_name("group_vars")
+    beside.mkdir()
+    (beside / "all.json").write_text(json.dumps(variables))
+
+
+def run(words: list[str], directory: str, *, is_heard: bool = False) -> str:
+    """Run mrunkit to its good end; return what it told on stderr, or on stdout if heard."""
+    environ = {**os.environ, "MRUNKIT_STATE_DIR": f"{directory}/state"}
+    done = subprocess.run(
+        [*MRUNKIT, *words],
+        env=environ,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        sys.exit(f"mrunkit {' '.join(words)}: {done.returncode}\n{done.stdout}{done.stderr}")
+    return done.stdout if is_heard else done.stderr
+
+
+def seconds_by_role(told: str) -> dict[str, float]:
+    """From the lines that bootstrap writes where there is no terminal."""
+    found = re.findall(r"^mrunkit: (\w+): .*, ([\d.]+) s$", told, re.MULTILINE)
+    return {role: float(seconds) for role, seconds in found}
+
+
+if __name__ == "__main__":
+    main()

@@ -10,6 +10,7 @@ import asyncio
 import errno
 import secrets
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Protocol
 
@@ -20,6 +21,7 @@ from mrunkit.hydra.installation import Mpich, find_mpiexec, inspect_mpich
 from mrunkit.hydra.lines import ProxyLaunch
 from mrunkit.hydra.mpiexec import Launcher, allow_open_files, start_mpiexec
 from mrunkit.hydra.proxy import proxy_script
+from mrunkit.hydra.rank import failed_rank, with_failure_marked
 from mrunkit.hydra.rendezvous import Problem, Rendezvous, route_address
 from mrunkit.hydra.streams import Output
 from mrunkit.hydra.verdict import verdict
@@ -34,6 +36,7 @@ from mrunkit.scheduler.events import (
     ProxyComplained,
     ProxyConnected,
     ProxyLost,
+    TaskState,
     TaskUpdated,
 )
 from mrunkit.scheduler.job import MpiOptions, Program
@@ -108,6 +111,8 @@ class Launch:
         self._master = master
         self._on_event = on_event
         self._token = secrets.token_urlsafe(32)
+        self._mpich_version = ""
+        """As the proxies tell it; an image need not."""
         self._rendezvous: Rendezvous | None = None
         self._mpiexec: Launcher | None = None
         self._is_ending = False
@@ -156,7 +161,12 @@ class Launch:
 
     def explain(self, event: Event) -> Event:
         """Say in better words how a task ended, if there are any."""
-        return self._site.explain(event) if isinstance(event, TaskUpdated) else event
+        if not isinstance(event, TaskUpdated):
+            return event
+        if failed := failed_rank(event.message):
+            # Its own process has ended as it should.
+            return replace(event, state=TaskState.FINISHED, failed_rank=failed)
+        return self._site.explain(event)
 
     async def run(self, hosts: tuple[MpiHost, ...]) -> MpiExited:
         """Start mpiexec, answer the tasks, and wait for its end."""
@@ -211,7 +221,7 @@ class Launch:
             distribution=options.distribution,
             localhost=localhost,
             env=self._site.program.env,
-            program=self._site.program.words,
+            program=with_failure_marked(self._site.program.words, self._mpich_version),
             label=options.is_labelled,
             output_dir=None if output_dir is None else str(Path(output_dir).absolute()),
         )
@@ -234,6 +244,7 @@ class Launch:
                 f"has MPICH {version}, and this client {ours}; they must be the same",
             )
         else:
+            self._mpich_version = version or ours
             self._on_event(ProxyConnected(task_id=task_id, address=address))
 
     def _complain(self, task_id: str, reason: str) -> None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from functools import cache
-from pathlib import Path
 
 from .lines import LAUNCH_END
+from .script import read_script
 
 OUT_OF_MEMORY_STATUS = 76
 """The script's exit status if the kernel killed a rank for lack of memory: Mesos passes on
 the status of a task and nothing else. EX_PROTOCOL of sysexits.h, which no proxy uses."""
+
+FAILED_RANK_STATUS = 77
+"""The script's exit status if a rank ended badly and hydra_pmi_proxy well; see `rank.sh`."""
 
 
 @cache
@@ -24,8 +27,6 @@ def proxy_script() -> str:
     the interface with the task's address. MRUNKIT_OWN_MEMORY: not empty if a memory limit
     that is reached here is the task's own.
     """
-    text = Path(__file__).with_name("proxy.sh").read_text(encoding="utf-8")
-    lines = (line for line in text.splitlines() if line.strip() and line.strip()[0] != "#")
-    script = "\n".join(lines) + "\n"
+    script = read_script("proxy.sh")
     assert LAUNCH_END.decode() in script
     return script

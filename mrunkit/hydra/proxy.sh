@@ -7,7 +7,9 @@ set -fu
 # Only what is started from here on has this variable. Each rank is in a session of its own
 # and hydra_pmi_proxy takes its ranks along only if it gets to it: this is how they are found.
 MRUNKIT_RANKS_OF=$MRUNKIT_TASK
-export MRUNKIT_RANKS_OF
+# What rank.sh makes, if it is around the ranks.
+MRUNKIT_FAILED_RANK=${MESOS_SANDBOX:-$PWD}/mrunkit-failed-rank.$MRUNKIT_TASK
+export MRUNKIT_RANKS_OF MRUNKIT_FAILED_RANK
 child='' stopped='' problem='' version='' word=''
 
 # The token stays out of the list of processes, except with wget, which may be busybox's
@@ -145,7 +147,8 @@ while :; do
     kill -0 "$child" 2>/dev/null || break
 done
 status=${stopped:-$status}
-# hydra_pmi_proxy ends with 0 even if the kernel killed a rank of it.
+# hydra_pmi_proxy ends with 0 even if a rank failed, or the kernel killed one.
+[ "$status" -ne 0 ] || [ ! -e "$MRUNKIT_FAILED_RANK" ] || status=77
 if [ -n "${MRUNKIT_OWN_MEMORY:-}" ]; then
     count_memory_kills
     [ "$kills" -eq "$kills_before" ] || status=76

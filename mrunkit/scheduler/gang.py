@@ -141,6 +141,8 @@ class Gang:
     """How many proxies are connected to mpiexec."""
     ended_first: Outcome | None = None
     """How the task ended that ended first under a running mpiexec, and not well."""
+    failed_rank: Outcome | None = None
+    """What the outcome is if mpiexec tells of a good end."""
     outcome: Outcome | None = None
     is_forced: bool = False
     """Left without having seen everything end."""

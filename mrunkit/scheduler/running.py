@@ -27,6 +27,9 @@ from .turn import Turn
 VERDICT_SECONDS = 2.0
 """mpiexec notices the death of a proxy within milliseconds, or never."""
 
+FAILED_RANK_STATUS = 1
+"""Of the job, where no one knows the rank's own."""
+
 
 def proxies_attached(turn: Turn, event: ProxiesAttached) -> None:
     """Note how far mpiexec is connected; with the last one, MPI runs."""
@@ -54,7 +57,12 @@ def mpi_exited(turn: Turn, event: MpiExited) -> None:
     if outcome.exit_status and first is not None and first.remedy is not None:
         # A task's end that is understood says more than mpiexec, which saw a connection close.
         outcome = replace(outcome, message=first.message, remedy=first.remedy)
-    end_job(turn, outcome, is_natural=True)
+    end_job(turn, _unless_rank_failed(turn, outcome), is_natural=True)
+
+
+def _unless_rank_failed(turn: Turn, outcome: Outcome) -> Outcome:
+    """A gang is no success of which a rank failed, whatever mpiexec says."""
+    return turn.gang.failed_rank or outcome if outcome.exit_status == 0 else outcome
 
 
 def task_updated(turn: Turn, event: TaskUpdated) -> None:
@@ -63,6 +71,9 @@ def task_updated(turn: Turn, event: TaskUpdated) -> None:
     if task is None or not task.is_alive:
         return
     task = turn.change_task(task, state=event.state)
+    if event.failed_rank and turn.gang.failed_rank is None:
+        message = f"{task.hostname}: {event.failed_rank}"
+        turn.update(failed_rank=Outcome(exit_status=FAILED_RANK_STATUS, message=message))
     if event.state.is_terminal:
         _task_ended(turn, task, event)
 
@@ -109,7 +120,10 @@ def _note_bad_end(turn: Turn, task: Task, event: TaskUpdated) -> None:
 def _explain_outcome(turn: Turn, task: Task, event: TaskUpdated) -> None:
     """A task's end can explain a failure that mpiexec could only report as a number."""
     outcome = turn.gang.outcome
-    if outcome is None or not outcome.exit_status:
+    if outcome is None:
+        return
+    if not outcome.exit_status:
+        turn.update(outcome=_unless_rank_failed(turn, outcome))
         return
     message = f"{task.hostname}: {describe_end(event)}"
     if event.remedy is not None:

@@ -22,6 +22,8 @@ from mrunkit.hydra.arguments import mpiexec_arguments
 from mrunkit.hydra.attached import missing_hosts, read_connected
 from mrunkit.hydra.installation import Mpich
 from mrunkit.hydra.mpiexec import Mpiexec, MpiexecError, Output, start_mpiexec
+from mrunkit.hydra.proxy import FAILED_RANK_STATUS
+from mrunkit.hydra.rank import with_failure_marked
 from mrunkit.hydra.verdict import verdict
 from mrunkit.scheduler.job import Distribution
 
@@ -534,5 +536,21 @@ def test_who_has_not_connected_can_be_told(new_job: NewJob, sink: Sink) -> None:
             await asyncio.wait_for(mpiexec.end(0.2), PATIENCE)
             await finished(mpiexec)
             await job.ends()
+
+    asyncio.run(run())
+
+
+def test_a_rank_whose_failure_hydra_forgets_makes_its_proxy_fail(
+    new_job: NewJob, sink: Sink
+) -> None:
+    """hydra_pmi_proxy itself ends well: the other container's rank did so, too."""
+
+    async def run() -> None:
+        async with new_job() as job:
+            await job.start_containers(2)
+            program = with_failure_marked(["sh", "-c", "exit $((PMI_RANK * 3))"], "4.2.1")
+            mpiexec = await job.start_mpi([1, 1], program, stdout=sink("out"), stderr=sink("err"))
+            assert await finished(mpiexec) == 3
+            assert await job.ends() == [0, FAILED_RANK_STATUS]
 
     asyncio.run(run())

@@ -1,0 +1,74 @@
+"""Ranks whose failure Hydra forgets."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from mrunkit.hydra.rank import failed_rank, with_failure_marked
+
+FORGETFUL = "4.2.1"
+
+
+@pytest.mark.parametrize("version", ["", "3.2.1", "3.4.3", "4.3.2", "4.20", "5.0.2", "14.1"])
+def test_a_rank_is_left_alone_where_hydra_does_well(version: str) -> None:
+    """No shell is between mpiexec and the program."""
+    assert with_failure_marked(["./hello", "a b"], version) == ["./hello", "a b"]
+
+
+@pytest.mark.parametrize("version", ["4.0", "4.0.2", "4.1.3", "4.2.1", "4.1rc1"])
+def test_a_rank_has_a_shell_around_it_where_hydra_forgets(version: str) -> None:
+    """Its words are not looked at by that shell."""
+    words = with_failure_marked(["./hello", "a b", "$c"], version)
+    assert words[:2] == ["/bin/sh", "-c"]
+    assert words[-3:] == ["./hello", "a b", "$c"]
+
+
+@pytest.mark.parametrize(
+    ("script", "status"),
+    [
+        ("exit 0", 0),
+        ("exit 3", 3),
+        ("exit 255", 255),
+        ("exit 130", 130),
+        ("kill -SEGV $$", -11),
+        ("kill -KILL $$", -9),
+        ("kill -TERM $$", 143),
+    ],
+)
+def test_a_rank_ends_as_its_program_and_leaves_a_mark(
+    script: str, status: int, tmp_path: Path
+) -> None:
+    """No mark if it ended well; a crash stays one."""
+    mark = tmp_path / "mark"
+    done = subprocess.run(
+        with_failure_marked(["sh", "-c", script], FORGETFUL),
+        env={**os.environ, "MRUNKIT_FAILED_RANK": str(mark)},
+        check=False,
+    )
+    assert done.returncode == status
+    assert mark.exists() == (status != 0)
+
+
+def test_a_signal_to_all_processes_of_a_rank_is_the_programs(tmp_path: Path) -> None:
+    """mpiexec passes SIGUSR1 on to all processes of a rank."""
+    program = ["sh", "-c", "trap 'exit 5' USR1; kill -USR1 0; sleep 9; exit 6"]
+    done = subprocess.run(
+        with_failure_marked(program, FORGETFUL),
+        env={**os.environ, "MRUNKIT_FAILED_RANK": str(tmp_path / "mark")},
+        start_new_session=True,
+        check=False,
+    )
+    assert done.returncode == 5
+
+
+@pytest.mark.parametrize(
+    "said", [f"{what} exited with status 77" for what in ("Command", "Container")]
+)
+def test_the_proxys_status_is_understood(said: str) -> None:
+    """As both of Mesos' executors write it."""
+    assert "a rank ended badly" in failed_rank(said)
+    assert failed_rank(said.replace("77", "7")) == ""

@@ -3,6 +3,7 @@
 PYTHON ?= python3
 CFLAGS ?= -O2 -Wall -Wextra
 PYTEST_ARGS ?=
+LAB_TESTS ?= tests/lab tests/playbooks
 UV_VERSION := 0.13.9
 
 VENV := .venv
@@ -51,9 +52,9 @@ demo: $(INSTALLED) examples/hello_world ## ten MPI ranks on four hosts of a clus
 test: $(INSTALLED) $(EXAMPLES) ## all tests; PYTEST_ARGS="..." for some
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
-# Not part of `test`: these take Docker, QEMU and half an hour.
+# Not part of `test`: these take root, Docker, QEMU and more than half an hour.
 test-labs: $(INSTALLED) ## roles and whole labs, on containers and QEMU guests of this machine
-	$(BIN)/python -m pytest $(PYTEST_ARGS) tests/playbooks tests/lab
+	$(BIN)/python -m pytest $(PYTEST_ARGS) $(LAB_TESTS)
 
 lint: $(INSTALLED) ## style, format and types
 	$(BIN)/ruff check .

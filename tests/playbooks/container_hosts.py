@@ -23,10 +23,12 @@ from mrunkit.lab.request import Backend, GuestSize, LabRequest, Suite, recipe
 from mrunkit.settings import cache_dir
 
 PLAYBOOKS = Path(__file__).parents[2] / "playbooks"
+CONTAINER_SKIPS = ("nfs", "vxlan", "disk")
+"""The kernel of a machine that runs tests need have neither NFS nor ESP nor much room."""
+
 CONTAINER_VARIABLES: Mapping[str, object] = {
-    # The kernel of a machine that runs tests need have neither NFS nor ESP nor much room.
     "lab_network_is_encrypted": False,
-    "validate_skip": ["nfs", "vxlan", "disk"],
+    "validate_skip": list(CONTAINER_SKIPS),
 }
 
 USER = "tester"

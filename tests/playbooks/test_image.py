@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -23,11 +22,10 @@ def hosts(lab_hosts: LabHosts) -> LabHosts:
 
 
 @pytest.fixture(autouse=True)
-def without_image(hosts: LabHosts) -> Iterator[None]:
-    """Each test begins with hosts that have no such image."""
-    yield
+def without_image(hosts: LabHosts) -> None:
+    """Each test begins with hosts that have no such image, whatever was tested before."""
     for host in hosts.containers:
-        hosts.on(host, "docker", "image", "rm", NAME, check=False)
+        hosts.on(host, "docker", "image", "rm", "--force", NAME, check=False)
 
 
 @pytest.fixture

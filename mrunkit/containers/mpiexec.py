@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from mrunkit.containers.engine import explained
 from mrunkit.containers.limits import Limits
 from mrunkit.containers.options import NetworkMode
-from mrunkit.hydra.lines import LAUNCH_END, ProxyLaunch
+from mrunkit.hydra.lines import ProxyLaunch
 from mrunkit.hydra.mpiexec import MpiexecError, stdin_for_ranks
 from mrunkit.hydra.streams import Output, Streams
 
@@ -31,14 +31,25 @@ PIECE = 1 << 16
 FRAME = struct.Struct(">BxxxL")
 """Stream number and length of what follows. Source: Docker's API, attach to a container."""
 
-STARTER = f"""
+STARTER = r"""
 set --
-while IFS= read -r word && [ "$word" != {LAUNCH_END.decode()} ]; do set -- "$@" "$word"; done
-[ "$word" = {LAUNCH_END.decode()} ] || exit 69
+read -r count || exit 69
+while [ "$count" -gt 0 ]; do
+    IFS= read -r word || exit 69
+    case $word in *\\*) word=$(printf "%b." "$word"); word=${word%.} ;; esac
+    set -- "$@" "$word"
+    count=$((count - 1))
+done
 exec mpiexec.hydra "$@"
 """
-"""Waits for mpiexec's arguments on stdin, a word per line; the rest of stdin is rank 0's.
-So the container can be made while the tasks' are, and its address is known beforehand."""
+"""Waits for mpiexec's arguments on stdin, as `starter_input` writes them; the rest of stdin is
+rank 0's. So the container can be made while the tasks' are, and its address is known beforehand."""
+
+
+def starter_input(arguments: Sequence[str]) -> bytes:
+    """How many words there are, then a line for each, with what `printf %b` understands."""
+    lines = (os.fsencode(word).replace(b"\\", b"\\\\").replace(b"\n", b"\\n") for word in arguments)
+    return b"".join(line + b"\n" for line in (b"%d" % len(arguments), *lines))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,8 +121,7 @@ class MpiexecContainer:
 
     def launch(self, arguments: Sequence[str], output: Output) -> ContainerMpiexec:
         """Let mpiexec run with these arguments; its stdin is the client's from then on."""
-        words = "".join(f"{word}\n" for word in (*arguments, LAUNCH_END.decode()))
-        self._channel.sendall(words.encode())
+        self._channel.sendall(starter_input(arguments))
         return ContainerMpiexec(self, output)
 
     def run_streams(self, out: int, err: int) -> None:

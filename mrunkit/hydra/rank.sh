@@ -7,7 +7,8 @@ trap : HUP INT QUIT TERM USR1 USR2
 "$@"
 status=$?
 [ "$status" -ne 0 ] || exit 0
-: >"$MRUNKIT_FAILED_RANK"
+# In a shell of its own: a file that cannot be made ends the shell that tries.
+(: >"$MRUNKIT_FAILED_RANK") 2>/dev/null
 # A crash is told as such, for mpiexec's status to be what it is without us: 11, not 139.
 case $((status - 128)) in
 4 | 5 | 6 | 7 | 8 | 9 | 11 | 31)

@@ -54,8 +54,8 @@ BARE_PACKAGES = (
 READY_PACKAGES = (
     # What `mrunkit bootstrap` installs, so that it finds everything there.
     "apparmor", "chrony", "docker.io", "gcc", "iptables", "iputils-ping", "libc6-dev",
-    "libmpich-dev", "make", "mpich", "nfs-common", "nfs-kernel-server", "nftables", "openssh-client",
-    "procps", "rsync",
+    "libmpich-dev", "make", "mpich", "nfs-common", "nfs-kernel-server", "nftables",
+    "openssh-client", "procps", "rsync",
     # And what its archives of Mesos need to run.
     "libapr1", "libcurl4", "libsasl2-2", "libsasl2-modules", "libsvn1", "zlib1g",
 )  # fmt: skip

@@ -1,11 +1,13 @@
 """From bare hosts to a proven lab, with reboots and a cut-off run.
 
 Once with containers, which are quick, and once with QEMU guests, which have kernels of their own:
-NFS and the overlay's encryption are real there, and nothing is simulated but Mesos. Apache Mesos is not to be had by apt or pip: unless MRUNKIT_MESOS_ARCHIVE and MRUNKIT_MESOS_SHA256 name
-a real archive, the stand-in of tests/playbooks/standin is what gets installed, which runs nothing:
-doctor is told to leave the MPI job out.
+NFS and the overlay's encryption are real there, and nothing is simulated but Mesos. Apache Mesos
+is not to be had by apt or pip: unless MRUNKIT_MESOS_ARCHIVE and MRUNKIT_MESOS_SHA256 name a real
+archive, the stand-in of tests/playbooks/standin is what gets installed, which runs nothing: doctor
+is told to leave the MPI job out.
 
-The tests go on from one another, in the order of this file; guests without KVM take minutes for each.
+The tests go on from one another, in the order of this file; guests without KVM take minutes for
+each.
 """
 
 from __future__ import annotations
@@ -97,9 +99,7 @@ def lab(
         subprocess.run([MRUNKIT, "lab", "down", "--name", name], env=environ, check=True)
 
 
-def _describe(
-    inventory: Path, image: str, directory: Path, more: Mapping[str, object]
-) -> None:
+def _describe(inventory: Path, image: str, directory: Path, more: Mapping[str, object]) -> None:
     """Say beside the inventory what this lab is made of."""
     archive = directory / "image.tar"
     subprocess.run(["docker", "save", "--output", archive, image], check=True)

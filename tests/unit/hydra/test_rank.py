@@ -53,6 +53,17 @@ def test_a_rank_ends_as_its_program_and_leaves_a_mark(
     assert mark.exists() == (status != 0)
 
 
+def test_a_mark_that_cannot_be_left_changes_nothing(tmp_path: Path) -> None:
+    """A sandbox may belong to somebody else."""
+    done = subprocess.run(
+        with_failure_marked(["sh", "-c", "exit 3"], FORGETFUL),
+        env={**os.environ, "MRUNKIT_FAILED_RANK": str(tmp_path / "no" / "mark")},
+        capture_output=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (3, b"")
+
+
 def test_a_signal_to_all_processes_of_a_rank_is_the_programs(tmp_path: Path) -> None:
     """mpiexec passes SIGUSR1 on to all processes of a rank."""
     program = ["sh", "-c", "trap 'exit 5' USR1; kill -USR1 0; sleep 9; exit 6"]

@@ -34,6 +34,9 @@ pytestmark = [pytest.mark.docker, pytest.mark.timeout(2400)]
 
 BACKENDS = ["docker", pytest.param("qemu", marks=pytest.mark.qemu)]
 
+BOOTED = "systemctl show --property UserspaceTimestampMonotonic --value"
+"""When a host booted; containers have the boot id of this machine."""
+
 OF_CONTAINERS = {"lab_network_is_encrypted": False, "validate_skip": ["vxlan", "disk"]}
 """The kernel of a machine that runs tests need not have ESP, nor it much room."""
 
@@ -135,23 +138,23 @@ def _changed(log: str) -> dict[str, int]:
 
 def test_goes_on_after_a_run_that_was_cut_off(lab: Lab) -> None:
     """A bootstrap that is interrupted half way leaves hosts that the next one makes a lab of."""
-    child = subprocess.Popen(
+    told = []
+    with subprocess.Popen(
         [MRUNKIT, "bootstrap", "--no-doctor", lab.inventory],
         env=lab.environ,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
-    )
-    assert child.stderr is not None
-    told = []
-    for line in child.stderr:
-        told.append(line)
-        if re.search(r"\bnfs\b", line):  # done: mpich and docker are under way or next
-            child.send_signal(signal.SIGINT)
-            break
-    told += child.stderr.readlines()
-    assert child.wait() == 130, "".join(told)
+    ) as child:
+        assert child.stderr is not None
+        for line in child.stderr:
+            told.append(line)
+            if re.search(r"\bnfs\b", line):  # done: mpich and docker are under way or next
+                child.send_signal(signal.SIGINT)
+                break
+        told += child.stderr.readlines()
+    assert child.returncode == 130, "".join(told)
     assert lab.on("host1", "docker info --format '{{.Swarm.LocalNodeState}}'") == "inactive"
 
     assert set(_changed(lab.bootstrap())) == set(HOSTS)
@@ -178,7 +181,7 @@ def test_share_is_back_after_a_reboot(lab: Lab, host: str) -> None:
     """Whichever side of the share reboots, files written before are read on all hosts after it."""
     text = f"before the reboot of {host}"
     lab.on("host1", f"echo {text} > /share/{host}.txt")
-    before = lab.on(host, "cat /proc/sys/kernel/random/boot_id")
+    before = lab.on(host, BOOTED)
     lab.on(host, "systemctl reboot", check=False)
     _wait_for_reboot(lab, host, before)
     for reader in HOSTS:
@@ -191,7 +194,7 @@ def _wait_for_reboot(lab: Lab, host: str, before: str) -> None:
         # ssh itself waits for a connection, so this loop does not spin.
         now = lab.on(
             host,
-            "cat /proc/sys/kernel/random/boot_id && systemctl is-system-running --wait",
+            f"{BOOTED} && systemctl is-system-running --wait",
             check=False,
         )
         if now and before not in now:

@@ -4,6 +4,18 @@
 # how the rank ended; it then kills the others, and takes what ended this one for its own doing:
 # mpiexec ends with 0. The connection is ours, too: the mark is there before it closes.
 trap : HUP INT QUIT TERM USR1 USR2
+# Told in Hydra's own words, which verdict.py reads.
+refuse() {
+    echo "execvp error on file $2 ($3)" >&2
+    exit "$1"
+}
+case $1 in
+*/*)
+    [ -e "$1" ] || refuse 127 "$1" "No such file or directory"
+    [ -x "$1" ] || refuse 126 "$1" "Permission denied"
+    ;;
+*) command -v "$1" >/dev/null || refuse 127 "$1" "No such file or directory" ;;
+esac
 "$@"
 status=$?
 [ "$status" -ne 0 ] || exit 0

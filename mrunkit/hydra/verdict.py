@@ -14,6 +14,7 @@ from mrunkit.errors import ExitStatus
 
 HYDRA_FAILED = 255
 """Hydra's own status for any failure of its own."""
+_NOT_RUN = (HYDRA_FAILED, ExitStatus.NOT_FOUND, ExitStatus.NOT_EXECUTABLE)
 
 _EXECVP = re.compile(r"execvp error on file (?P<program>.+?) \((?P<reason>[^()]+)\)\n?")
 _CHDIR = re.compile(r"unable to change wdir to (?P<directory>.+?) \((?P<reason>[^()]+)\)")
@@ -47,6 +48,14 @@ def verdict(returncode: int, stderr_tail: str, stdout_tail: str = "") -> Verdict
     if returncode < 0:
         name = signal.Signals(-returncode).name
         return Verdict(exit_status=ExitStatus.FAILED, message=f"mpiexec was ended by {name}")
+    execvp = _EXECVP.search(stderr_tail)
+    # A shell around a rank ends with the latter two itself.
+    if execvp is not None and returncode in _NOT_RUN:
+        missing = execvp["reason"] == "No such file or directory"
+        return Verdict(
+            exit_status=ExitStatus.NOT_FOUND if missing else ExitStatus.NOT_EXECUTABLE,
+            message=f"{execvp['program']} cannot be run on a node: {execvp['reason']}",
+        )
     if returncode != HYDRA_FAILED:
         return Verdict(exit_status=returncode, message=_killed_rank(stdout_tail))
     if _CLEANUP_FAILED in stderr_tail and (first := _ENDED_FIRST.search(stdout_tail)) is not None:
@@ -54,12 +63,6 @@ def verdict(returncode: int, stderr_tail: str, stdout_tail: str = "") -> Verdict
         # programs; then all that is known of the signals and statuses is the first.
         message = f"a rank on {first['host']} ended with status {first['code']}"
         return Verdict(exit_status=int(first["code"]), message=message)
-    if (execvp := _EXECVP.search(stderr_tail)) is not None:
-        missing = execvp["reason"] == "No such file or directory"
-        return Verdict(
-            exit_status=ExitStatus.NOT_FOUND if missing else ExitStatus.NOT_EXECUTABLE,
-            message=f"{execvp['program']} cannot be run on a node: {execvp['reason']}",
-        )
     if (chdir := _CHDIR.search(stderr_tail)) is not None:
         return Verdict(
             exit_status=ExitStatus.FAILED,

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from mrunkit.hydra.rank import failed_rank, with_failure_marked
+from mrunkit.hydra.verdict import Verdict, verdict
 
 FORGETFUL = "4.2.1"
 
@@ -51,6 +52,32 @@ def test_a_rank_ends_as_its_program_and_leaves_a_mark(
     )
     assert done.returncode == status
     assert mark.exists() == (status != 0)
+
+
+@pytest.mark.parametrize(
+    ("program", "status", "reason"),
+    [
+        ("no-such-program", 127, "No such file or directory"),
+        ("./no/such", 127, "No such file or directory"),
+        ("./plain", 126, "Permission denied"),
+    ],
+)
+def test_a_program_that_cannot_run_is_told_as_hydra_tells_it(
+    program: str, status: int, reason: str, tmp_path: Path
+) -> None:
+    """So that the verdict is the same with and without a shell around a rank."""
+    (tmp_path / "plain").touch()
+    done = subprocess.run(
+        with_failure_marked([program], FORGETFUL),
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == status
+    assert verdict(done.returncode, done.stderr) == Verdict(
+        exit_status=status, message=f"{program} cannot be run on a node: {reason}"
+    )
 
 
 def test_a_mark_that_cannot_be_left_changes_nothing(tmp_path: Path) -> None:

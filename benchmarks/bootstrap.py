@@ -10,7 +10,6 @@ Usage: python benchmarks/bootstrap.py [--hosts N] [--runs N] IMAGE
 from __future__ import annotations
 
 import argparse
-import hashlib
 import json
 import os
 import re
@@ -23,7 +22,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-STANDIN = Path(__file__).parents[1] / "tests" / "playbooks" / "standin" / "build.py"
+MESOS_VARIABLES = Path(__file__).parents[1] / "tests" / "playbooks" / "standin" / "variables.py"
 MRUNKIT = [sys.executable, "-m", "mrunkit"]
 GOALS = {"bootstrap": 90, "second run": 45, "doctor": 20}
 """Seconds."""
@@ -77,21 +76,13 @@ def describe(inventory: str, image: str, directory: Path) -> None:
     """Say beside the inventory what the lab is made of."""
     tar = directory / "image.tar"
     subprocess.run(["docker", "save", "--output", tar, image], check=True)
-    mesos = os.environ.get("MRUNKIT_MESOS_ARCHIVE")
-    if mesos is None:
-        mesos = str(directory / "mesos.tar.gz")
-        subprocess.run([sys.executable, STANDIN, mesos, "1.11.0"], check=True)
-        sha256 = hashlib.sha256(Path(mesos).read_bytes()).hexdigest()
-    else:
-        sha256 = os.environ["MRUNKIT_MESOS_SHA256"]
+    mesos = [sys.executable, MESOS_VARIABLES, directory]
+    told = subprocess.run(mesos, check=True, stdout=subprocess.PIPE).stdout
     variables = {
         "lab_image": image,
         "image_source": "archive",
         "image_archive": str(tar),
-        "mesos_install": "archive",
-        "mesos_archive": mesos,
-        "mesos_archive_sha256": sha256,
-        "mesos_agent_resources": "cpus:2;mem:1024",
+        **json.loads(told),
         # Containers have the kernel of this machine, which need not have ESP.
         "lab_network_is_encrypted": False,
         "validate_skip": ["vxlan", "disk"],

@@ -16,7 +16,8 @@ case $1 in
     ;;
 *) command -v "$1" >/dev/null || refuse 127 "$1" "No such file or directory" ;;
 esac
-"$@"
+# Never a builtin or a function of this shell.
+(exec "$@")
 status=$?
 [ "$status" -ne 0 ] || exit 0
 # In a shell of its own: a file that cannot be made ends the shell that tries.

@@ -15,6 +15,7 @@ from mrunkit.errors import ExitStatus
 HYDRA_FAILED = 255
 """Hydra's own status for any failure of its own."""
 _NOT_RUN = (HYDRA_FAILED, ExitStatus.NOT_FOUND, ExitStatus.NOT_EXECUTABLE)
+"""Of a program that cannot run: Hydra's own, and those of `rank.sh`."""
 
 _EXECVP = re.compile(r"execvp error on file (?P<program>.+?) \((?P<reason>[^()]+)\)\n?")
 _CHDIR = re.compile(r"unable to change wdir to (?P<directory>.+?) \((?P<reason>[^()]+)\)")
@@ -49,7 +50,6 @@ def verdict(returncode: int, stderr_tail: str, stdout_tail: str = "") -> Verdict
         name = signal.Signals(-returncode).name
         return Verdict(exit_status=ExitStatus.FAILED, message=f"mpiexec was ended by {name}")
     execvp = _EXECVP.search(stderr_tail)
-    # A shell around a rank ends with the latter two itself.
     if execvp is not None and returncode in _NOT_RUN:
         missing = execvp["reason"] == "No such file or directory"
         return Verdict(

@@ -27,7 +27,7 @@ from .turn import Turn
 VERDICT_SECONDS = 2.0
 """mpiexec notices the death of a proxy within milliseconds, or never."""
 
-FAILED_RANK_STATUS = 1
+UNKNOWN_STATUS = 1
 """Of the job, where no one knows the rank's own."""
 
 
@@ -73,7 +73,7 @@ def task_updated(turn: Turn, event: TaskUpdated) -> None:
     task = turn.change_task(task, state=event.state)
     if event.failed_rank and turn.gang.failed_rank is None:
         message = f"{task.hostname}: {event.failed_rank}"
-        turn.update(failed_rank=Outcome(exit_status=FAILED_RANK_STATUS, message=message))
+        turn.update(failed_rank=Outcome(exit_status=UNKNOWN_STATUS, message=message))
     if event.state.is_terminal:
         _task_ended(turn, task, event)
 

@@ -12,7 +12,6 @@ each.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import re
@@ -26,7 +25,7 @@ from pathlib import Path
 
 import pytest
 
-STANDIN = Path(__file__).parents[1] / "playbooks" / "standin" / "build.py"
+MESOS_VARIABLES = Path(__file__).parents[1] / "playbooks" / "standin" / "variables.py"
 MRUNKIT = Path(sys.executable).with_name("mrunkit")
 HOSTS = ("host0", "host1", "host2")
 
@@ -106,21 +105,13 @@ def _describe(inventory: Path, image: str, directory: Path, more: Mapping[str, o
     """Say beside the inventory what this lab is made of."""
     archive = directory / "image.tar"
     subprocess.run(["docker", "save", "--output", archive, image], check=True)
-    mesos = os.environ.get("MRUNKIT_MESOS_ARCHIVE")
-    if mesos is None:
-        mesos = str(directory / "mesos.tar.gz")
-        subprocess.run([sys.executable, STANDIN, mesos, "1.11.0"], check=True)
-        sha256 = hashlib.sha256(Path(mesos).read_bytes()).hexdigest()
-    else:
-        sha256 = os.environ["MRUNKIT_MESOS_SHA256"]
+    mesos = [sys.executable, MESOS_VARIABLES, directory]
+    told = subprocess.run(mesos, check=True, stdout=subprocess.PIPE).stdout
     variables = {
         "lab_image": image,
         "image_source": "archive",
         "image_archive": str(archive),
-        "mesos_install": "archive",
-        "mesos_archive": mesos,
-        "mesos_archive_sha256": sha256,
-        "mesos_agent_resources": "cpus:2;mem:1024",
+        **json.loads(told),
         **more,
     }
     beside = inventory.parent / "group_vars"

@@ -80,6 +80,21 @@ def test_a_program_that_cannot_run_is_told_as_hydra_tells_it(
     )
 
 
+@pytest.mark.parametrize("name", ["exit", "refuse"])
+def test_a_program_is_no_word_of_the_shells(name: str, tmp_path: Path) -> None:
+    """A file of that name runs, as it does without a shell."""
+    program = tmp_path / name
+    program.write_text("#!/bin/sh\nexit 7\n")
+    program.chmod(0o755)
+    done = subprocess.run(
+        with_failure_marked([name, "5"], FORGETFUL),
+        env={"PATH": f"{tmp_path}:/usr/bin:/bin", "MRUNKIT_FAILED_RANK": str(tmp_path / "mark")},
+        capture_output=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (7, b"")
+
+
 def test_a_mark_that_cannot_be_left_changes_nothing(tmp_path: Path) -> None:
     """A sandbox may belong to somebody else."""
     done = subprocess.run(

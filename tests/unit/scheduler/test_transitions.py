@@ -59,7 +59,7 @@ from mrunkit.scheduler.gang import (
 from mrunkit.scheduler.job import JobSpec
 from mrunkit.scheduler.offers import Agent, Offer, Share
 from mrunkit.scheduler.resources import Demand, Resources
-from mrunkit.scheduler.running import FAILED_RANK_STATUS, VERDICT_SECONDS
+from mrunkit.scheduler.running import UNKNOWN_STATUS, VERDICT_SECONDS
 from mrunkit.scheduler.transitions import SETTLE_SECONDS, step
 from mrunkit.scheduler.turn import Turn
 
@@ -622,7 +622,7 @@ def test_a_lost_agent_explains_what_mpiexec_could_only_number() -> None:
 def test_a_failed_rank_is_no_success_though_mpiexec_says_so() -> None:
     """Whichever of both is told first; the other ranks may go on as long as they like."""
     failed = ended("j.0.0", TaskState.FINISHED, failed_rank="a rank ended badly")
-    expected = Outcome(exit_status=FAILED_RANK_STATUS, message="host0: a rank ended badly")
+    expected = Outcome(exit_status=UNKNOWN_STATUS, message="host0: a rank ended badly")
     before, after = Job(nodes=2).running(), Job(nodes=2).running()
     before.send(failed)
     assert before.wait(VERDICT_SECONDS * 10) == ()

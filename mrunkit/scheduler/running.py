@@ -71,9 +71,6 @@ def task_updated(turn: Turn, event: TaskUpdated) -> None:
     if task is None or not task.is_alive:
         return
     task = turn.change_task(task, state=event.state)
-    if event.failed_rank and turn.gang.failed_rank is None:
-        message = f"{task.hostname}: {event.failed_rank}"
-        turn.update(failed_rank=Outcome(exit_status=UNKNOWN_STATUS, message=message))
     if event.state.is_terminal:
         _task_ended(turn, task, event)
 
@@ -81,6 +78,8 @@ def task_updated(turn: Turn, event: TaskUpdated) -> None:
 def _task_ended(turn: Turn, task: Task, event: TaskUpdated) -> None:
     # A task that was replaced has no part in the gang: its end is only waited for.
     is_current = task.task_id in turn.gang.slots
+    if is_current:
+        _note_failed_rank(turn, task, event)
     if turn.gang.state is State.DRAINING:
         if is_current:
             _explain_outcome(turn, task, event)
@@ -90,6 +89,14 @@ def _task_ended(turn: Turn, task: Task, event: TaskUpdated) -> None:
         lose_host(turn, task, describe_end(event), remedy=event.remedy, is_to_blame=is_to_blame)
     elif is_current:
         _task_ended_under_mpi(turn, task, event)
+
+
+def _note_failed_rank(turn: Turn, task: Task, event: TaskUpdated) -> None:
+    """Keep who told first; before mpiexec was started there were no ranks to tell of."""
+    gang = turn.gang
+    if event.failed_rank and gang.failed_rank is None and gang.mpi is not Mpi.NOT_STARTED:
+        message = f"{task.hostname}: {event.failed_rank}"
+        turn.update(failed_rank=Outcome(exit_status=UNKNOWN_STATUS, message=message))
 
 
 def _task_ended_under_mpi(turn: Turn, task: Task, event: TaskUpdated) -> None:

@@ -156,6 +156,8 @@ class Books:
     is_subscribed: bool = False
     has_erred: bool = False
     is_torn_down: bool = False
+    has_failed_rank: bool = False
+    """A task of the gang told of one, after mpiexec was started."""
     is_hurried: bool = False
     """Cancelled, while everything was being ended already."""
 
@@ -311,6 +313,10 @@ class ClusterMachine(RuleBasedStateMachine):
             assert not books.is_torn_down
             return
         assert gang.outcome is not None
+        is_good = gang.outcome.exit_status == 0
+        assert not (is_good and self.books.has_failed_rank), "a failed rank was forgotten"
+        is_blamed = gang.failed_rank is not None
+        assert is_blamed <= self.books.has_failed_rank, "blamed for what had no ranks"
         assert books.is_torn_down or books.has_erred
         if gang.is_forced:
             drained_since = next(at for at, state in gang.history if state is State.DRAINING)
@@ -468,12 +474,21 @@ class ClusterMachine(RuleBasedStateMachine):
         state=st.sampled_from(TERMINAL),
         reason=st.sampled_from(REASONS),
         source=st.sampled_from(SOURCES),
+        failed_rank=st.sampled_from(["", "", "badly"]),
     )
-    def task_ends(self, data: st.DataObject, state: TaskState, reason: str, source: str) -> None:
+    def task_ends(
+        self, data: st.DataObject, state: TaskState, reason: str, source: str, failed_rank: str
+    ) -> None:
         task_id = self._any_task(data)
         before = self.gang
+        is_told = self.books.tasks[task_id].is_alive and self.books.is_mpi_started
+        if failed_rank and is_told and task_id in before.slots:
+            self.books.has_failed_rank = True
         self._end_task(task_id)
-        self.send(TaskUpdated(task_id=task_id, state=state, reason=reason, source=source))
+        update = TaskUpdated(
+            task_id=task_id, state=state, reason=reason, source=source, failed_rank=failed_rank
+        )
+        self.send(update)
         if task_id not in before.slots and before.state is not State.DRAINING:
             assert self.gang.state is before.state, "a replaced task's end means nothing"
             assert self.gang.deadlines == before.deadlines
@@ -735,6 +750,12 @@ def starts_mpi_twice(gang: Gang, event: Event, now: float) -> tuple[Gang, tuple[
     return after, tuple(c for c in commands for _ in range(1 + isinstance(c, StartMpi)))
 
 
+def believes_mpiexec(gang: Gang, event: Event, now: float) -> tuple[Gang, tuple[Command, ...]]:
+    """Takes no task's word for a failed rank."""
+    heard = replace(event, failed_rank="") if isinstance(event, TaskUpdated) else event
+    return step(gang, heard, now)
+
+
 def keeps_state_of_its_own() -> Step:
     """Declines for a time that depends on what was declined before."""
     counter = itertools.count(1)
@@ -761,6 +782,7 @@ BUGS: dict[str, Step] = {
     "puts the master's deadline off": puts_the_master_off,
     "ignores the first signals": _deaf_to(Cancelled),
     "blames nobody": _adding(blames_nobody),
+    "believes mpiexec": believes_mpiexec,
     "keeps state of its own": keeps_state_of_its_own(),
 }
 

@@ -6,6 +6,7 @@ small test machines lack ESP. Who sees the packets is not what these tests are a
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from docker_fixtures import DebianImages, Run
 
 
+MAKER_LABEL = "mrunkit-test.pid"
+"""On networks: the process that made them for its tests."""
 SOURCES = [EXAMPLES / f"{name}.c" for name in ("exit_code", "forever", "hello_world", "ring")]
 OWN_SOURCES = sorted((Path(__file__).parent / "programs").glob("*.c"))
 
@@ -39,14 +42,26 @@ def swarm(docker: Run) -> Iterator[None]:
         docker("swarm", "leave", "--force")
 
 
+def remove_networks_of_the_dead(docker: Run) -> None:
+    """A session that was killed left its networks, and their subnets are taken."""
+    shown = "{{.Name}} {{.Label " + f'"{MAKER_LABEL}"' + "}}"
+    listed = docker("network", "ls", "--filter", f"label={MAKER_LABEL}", "--format", shown)
+    for line in listed.stdout.splitlines():
+        name, pid = line.split()
+        if not Path("/proc", pid).exists():
+            docker("network", "rm", name)
+
+
 @pytest.fixture(scope="session")
 def make_network(docker: Run, swarm: None) -> Iterator[Callable[..., str]]:
     """Make an overlay with these options, unless there is one of the name."""
     made: list[str] = []
+    remove_networks_of_the_dead(docker)
 
     def make(name: str, *options: str) -> str:
         if docker("network", "inspect", name, check=False).returncode != 0:
-            docker("network", "create", "-d", "overlay", *options, name)
+            label = f"{MAKER_LABEL}={os.getpid()}"
+            docker("network", "create", "-d", "overlay", "--label", label, *options, name)
             made.append(name)
         return name
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import random
 import uuid
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -76,11 +77,16 @@ def test_an_overlay_for_services_alone_is_refused(
     assert f"network {network_name} is not attachable" in ended.stderr
 
 
+def free_subnet() -> str:
+    """A /29 that another run of these tests has hardly chosen as well."""
+    return f"10.76.{random.randrange(256)}.{random.randrange(32) * 8}/29"
+
+
 def test_a_subnet_without_addresses_is_named(
     mrunkit: ContainerRuns, make_network: Callable[..., str], network_name: str
 ) -> None:
     """A /29 has 5 addresses for containers less one for the host; 8 nodes need 9."""
-    make_network(network_name, "--attachable", "--subnet", "10.0.77.0/29")
+    make_network(network_name, "--attachable", "--subnet", free_subnet())
     words = ("--network", network_name, "-N", "8", "local:8x1", mrunkit.program("hello_world"))
     ended = mrunkit.run_in(*words)
     assert ended.status == 125

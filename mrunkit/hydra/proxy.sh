@@ -110,6 +110,23 @@ signal_ranks() {
     return "$found"
 }
 
+# What MPICH leaves when it is cut short: the proxy a picture of the machine, which ranks look at
+# while they start and can do without; ranks the memory that they share, 1 to 3 MB of it. Neither
+# name tells the job, so what is not another user's goes, and memory only if no process maps it:
+# where the job's PID namespace could hide one, the memory is its container's and goes with it.
+clear_away() {
+    set +f
+    # shellcheck disable=SC3067 # dash and busybox have -O
+    for file in /tmp/hydra_hwloc_xmlfile_*; do
+        [ ! -O "$file" ] || rm -f "$file"
+    done
+    [ "$(readlink /proc/self/ns/pid)" = 'pid:[4026531836]' ] || return
+    # shellcheck disable=SC3067
+    for file in /dev/shm/mpich_sh*; do
+        [ ! -O "$file" ] || grep -qsF "$file" /proc/[0-9]*/maps || rm -f "$file"
+    done
+}
+
 # hydra_pmi_proxy ignores TERM, and ends when its ranks have ended.
 stop() {
     trap '' TERM INT HUP
@@ -158,5 +175,6 @@ if [ "$status" -ne 0 ]; then
     while signal_ranks KILL && [ "$tries" -lt 50 ]; do
         tries=$((tries + 1))
     done
+    clear_away
 fi
 exit "$status"

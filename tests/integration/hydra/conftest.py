@@ -16,6 +16,10 @@ from pathlib import Path
 
 import pytest
 
+sys.path.insert(0, str(Path(__file__).parent))
+
+from waiting import PATIENCE
+
 from mrunkit.hydra.arguments import mpiexec_arguments
 from mrunkit.hydra.installation import Mpich, find_mpiexec, inspect_mpich
 from mrunkit.hydra.mpiexec import Mpiexec, Output, start_mpiexec
@@ -24,7 +28,6 @@ from mrunkit.hydra.rendezvous import Problem, Rendezvous
 from mrunkit.scheduler.job import Distribution
 
 TOKEN = "a-token-for-tests"
-PATIENCE = 60.0
 
 
 @dataclass
@@ -186,14 +189,24 @@ def new_job(
     return make
 
 
-@pytest.fixture(scope="session")
-def hello(mpich: Mpich, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The compiled hello_world of the examples."""
-    source = Path(__file__).parents[3] / "examples" / "hello_world.c"
-    program = tmp_path_factory.mktemp("programs") / "hello_world"
+def compiled(mpich: Mpich, directory: Path, name: str) -> str:
+    source = Path(__file__).parents[3] / "examples" / f"{name}.c"
+    program = directory / name
     compiler = str(mpich.mpiexec.parent / "mpicc")
     subprocess.run([compiler, "-o", str(program), str(source)], check=True)
     return str(program)
+
+
+@pytest.fixture(scope="session")
+def hello(mpich: Mpich, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The compiled hello_world of the examples."""
+    return compiled(mpich, tmp_path_factory.mktemp("programs"), "hello_world")
+
+
+@pytest.fixture(scope="session")
+def forever(mpich: Mpich, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The compiled example that never ends."""
+    return compiled(mpich, tmp_path_factory.mktemp("programs"), "forever")
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from waiting import PATIENCE, until
 
 from mrunkit.errors import ExitStatus
 from mrunkit.hydra.arguments import mpiexec_arguments
@@ -29,17 +30,6 @@ from mrunkit.scheduler.job import Distribution
 
 NewJob = Callable[..., AbstractAsyncContextManager[Any]]
 Sink = Callable[[str], int]
-PATIENCE = 60.0
-
-
-async def until(holds: Callable[[], bool]) -> None:
-    """Look again and again, where nothing tells."""
-
-    async def look() -> None:
-        while not holds():  # noqa: ASYNC110 - other processes raise no event here
-            await asyncio.sleep(0.02)
-
-    await asyncio.wait_for(look(), PATIENCE)
 
 
 async def finished(mpiexec: Mpiexec) -> int:

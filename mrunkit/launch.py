@@ -21,7 +21,7 @@ from mrunkit.hydra.installation import Mpich, find_mpiexec, inspect_mpich
 from mrunkit.hydra.lines import ProxyLaunch
 from mrunkit.hydra.mpiexec import Launcher, allow_open_files, start_mpiexec
 from mrunkit.hydra.proxy import proxy_script
-from mrunkit.hydra.rank import failed_rank, with_failure_marked
+from mrunkit.hydra.rank import failed_rank, with_failure_told
 from mrunkit.hydra.rendezvous import Problem, Rendezvous, route_address
 from mrunkit.hydra.streams import Output
 from mrunkit.hydra.verdict import verdict
@@ -39,7 +39,7 @@ from mrunkit.scheduler.events import (
     TaskState,
     TaskUpdated,
 )
-from mrunkit.scheduler.job import MpiOptions, Program
+from mrunkit.scheduler.job import BAD_EXIT_SECONDS, MpiOptions, Program
 
 FILES_PER_HOST = 3
 FILES_PER_RANK = 2
@@ -163,7 +163,8 @@ class Launch:
         """Say in better words how a task ended, if there are any."""
         if not isinstance(event, TaskUpdated):
             return event
-        if failed := failed_rank(event.message):
+        failed = failed_rank(event.message)
+        if failed is not None:
             # Its own process has ended as it should.
             return replace(event, state=TaskState.FINISHED, failed_rank=failed)
         return self._site.explain(event)
@@ -221,7 +222,11 @@ class Launch:
             distribution=options.distribution,
             localhost=localhost,
             env=self._site.program.env,
-            program=with_failure_marked(self._site.program.words, self._mpich_version),
+            program=with_failure_told(
+                self._site.program.words,
+                self._mpich_version,
+                patience=BAD_EXIT_SECONDS if options.kill_on_bad_exit else 0,
+            ),
             label=options.is_labelled,
             output_dir=None if output_dir is None else str(Path(output_dir).absolute()),
         )

@@ -67,6 +67,7 @@ class RunOptions:
     output_dir: Path | None
     events: Path | None
     is_dry_run: bool
+    kill_on_bad_exit: bool = True
     image: str | None = None
     network: str = "host"
     share: Path | None = None
@@ -135,6 +136,7 @@ def build_request(options: RunOptions, settings: Settings) -> RunRequest:
                 workdir=str(Path(settings.workdir, options.workdir or ".")),
             ),
             distribution=options.distribution,
+            kill_on_bad_exit=options.kill_on_bad_exit,
             is_labelled=options.is_labelled,
             output_dir=None if options.output_dir is None else str(options.output_dir),
             mpiexec=options.mpiexec,
@@ -195,6 +197,7 @@ def _spec(options: RunOptions) -> JobSpec:
         start_timeout=options.start_timeout,
         time_limit=options.time_limit,
         retries=options.retries,
+        kill_on_bad_exit=options.kill_on_bad_exit,
         dry_run=options.is_dry_run,
     )
 

@@ -173,6 +173,13 @@ def run(
             help="Any other option of docker run, without dashes; repeatable.",
         ),
     ] = None,
+    kill_on_bad_exit: Annotated[
+        bool,
+        Option(
+            "--kill-on-bad-exit/--no-kill-on-bad-exit",
+            help="A rank that fails before MPI_Finalize ends the others 3 s later, or not.",
+        ),
+    ] = True,
     is_labelled: Annotated[
         bool, Option("--label", help="Prefix each line of output with its rank.")
     ] = False,
@@ -240,6 +247,7 @@ def run(
         shm_size=shm_size,
         gpus=gpus,
         docker_parameters=tuple(docker_parameter or ()),
+        kill_on_bad_exit=kill_on_bad_exit,
         is_labelled=is_labelled,
         output_dir=output_dir,
         events=events,

@@ -11,8 +11,13 @@ OUT_OF_MEMORY_STATUS = 76
 """The script's exit status if the kernel killed a rank for lack of memory: Mesos passes on
 the status of a task and nothing else. EX_PROTOCOL of sysexits.h, which no proxy uses."""
 
-FAILED_RANK_STATUS = 77
-"""The script's exit status if a rank ended badly and hydra_pmi_proxy well; see `rank.sh`."""
+FAILED_RANK_STATUS = 160
+"""The script's exit status if a rank failed and no signal ended hydra_pmi_proxy; see `rank.sh`.
+The rank's own is added, if it is one of RANK_STATUSES: this is above what a shell says of signals,
+and ends below Hydra's own 255."""
+
+RANK_STATUSES = {0: 0, **{status: status for status in range(1, 91)}, 91: 126, 92: 127}
+"""What was added, and for which status of a rank; 0 for all that have no number of their own."""
 
 
 @cache

@@ -164,8 +164,15 @@ while :; do
     kill -0 "$child" 2>/dev/null || break
 done
 status=${stopped:-$status}
-# hydra_pmi_proxy ends with 0 even if a rank failed, or the kernel killed one.
-[ "$status" -ne 0 ] || [ ! -e "$MRUNKIT_FAILED_RANK" ] || status=77
+# hydra_pmi_proxy ends with 0 even if a rank failed, or the kernel killed one; with 7, a number of
+# its own, where such a rank has ended the others.
+if [ "$status" -lt 128 ] && read -r failed 2>/dev/null <"$MRUNKIT_FAILED_RANK"; then
+    case $failed in
+    126 | 127) status=$((160 + failed - 35)) ;;
+    [1-9] | [1-8][0-9] | 90) status=$((160 + failed)) ;;
+    *) status=160 ;;
+    esac
+fi
 if [ -n "${MRUNKIT_OWN_MEMORY:-}" ]; then
     count_memory_kills
     [ "$kills" -eq "$kills_before" ] || status=76

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from .banner import WithoutBanner
+from .banner import WithoutBanner, WithoutComplaints
 from .labels import LabelledLines, without_marks
 from .lines import LaunchLineError, LaunchReader, ProxyLaunch
 from .relay import Relay, Transform
@@ -42,10 +42,11 @@ class Streams:
         labels = (LabelledLines(), LabelledLines()) if to.is_labelled else (None, None)
         self._stdout, self._stderr = _Tail(labels[0]), _Tail(labels[1])
         self._banner = WithoutBanner(self._stdout)
+        self._complaints = WithoutComplaints(self._stderr)
         launches_first = _LaunchesThenOutput(self._banner, loop, self._launches)
         self._relays = (
             Relay(out, to.stdout, launches_first, to.on_write_failed),
-            Relay(err, to.stderr, self._stderr, to.on_write_failed),
+            Relay(err, to.stderr, self._complaints, to.on_write_failed),
         )
         self._is_hurried = asyncio.Event()
 
@@ -73,7 +74,7 @@ class Streams:
 
         Nor let mpiexec call it a failure of the program that its ranks were ended.
         """
-        self._banner.is_unwanted = True
+        self._banner.is_unwanted = self._complaints.is_unwanted = True
         self._is_hurried.set()
 
     async def wait(self) -> None:

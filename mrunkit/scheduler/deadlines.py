@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from mrunkit.errors import ExitStatus
 
@@ -18,6 +19,7 @@ from .gang import (
     Outcome,
     State,
 )
+from .job import BAD_EXIT_SECONDS
 from .launching import lose_host
 from .turn import Turn
 
@@ -95,6 +97,13 @@ def _verdict_overdue(turn: Turn) -> None:
     )
 
 
+def _bad_exit_overdue(turn: Turn) -> None:
+    failed = turn.gang.failed_rank
+    assert failed is not None, "it is what sets the deadline"
+    message = f"{failed.message}, and the others did not end within {BAD_EXIT_SECONDS} s"
+    end_job(turn, replace(failed, message=message))
+
+
 def _kill_overdue(turn: Turn) -> None:
     kill_tasks(turn, turn.gang.alive_tasks)
 
@@ -105,6 +114,7 @@ _ON_DEADLINE: dict[Deadline, Callable[[Turn], None]] = {
     Deadline.START: _start_overdue,
     Deadline.TIME_LIMIT: _time_limit_overdue,
     Deadline.VERDICT: _verdict_overdue,
+    Deadline.BAD_EXIT: _bad_exit_overdue,
     Deadline.KILL: _kill_overdue,
     Deadline.DRAIN: leave_at_once,
 }

@@ -99,8 +99,9 @@ class TaskUpdated(Event):
     """REASON_... of mesos.proto, empty if none was given."""
     source: str = ""
     """SOURCE_MASTER, SOURCE_AGENT or SOURCE_EXECUTOR."""
-    failed_rank: str = ""
-    """How a rank of it ended, if that was not well; mpiexec need not know of it."""
+    failed_rank: int | None = None
+    """With which status a rank of it failed before MPI_Finalize, 0 if that is not known; None if
+    none has. mpiexec need not know of it."""
     remedy: str | None = None
     """What to do about it, where somebody knows."""
 

@@ -65,6 +65,8 @@ class Deadline(Enum):
     """MPI itself (--time-limit)."""
     VERDICT = "verdict"
     """mpiexec's own end, after a task has ended under it."""
+    BAD_EXIT = "bad exit"
+    """The other ranks' own end, after one has failed (--kill-on-bad-exit)."""
     KILL = "kill"
     """The tasks' own end, after mpiexec has ended."""
     DRAIN = "drain"
@@ -142,7 +144,7 @@ class Gang:
     ended_first: Outcome | None = None
     """How the task ended that ended first under a running mpiexec, and not well."""
     failed_rank: Outcome | None = None
-    """What the outcome is if mpiexec tells of a good end."""
+    """What the outcome is if mpiexec tells of a good end, or has to be ended."""
     outcome: Outcome | None = None
     is_forced: bool = False
     """Left without having seen everything end."""

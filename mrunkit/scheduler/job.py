@@ -8,6 +8,9 @@ from enum import Enum
 
 from .resources import Demand
 
+BAD_EXIT_SECONDS = 3
+"""What the other ranks have to end by themselves after one has failed: often all fail at once."""
+
 
 class Policy(Enum):
     """In which order agents are considered for a gang."""
@@ -64,6 +67,8 @@ class JobSpec:
     """From launching the tasks until MPI is up."""
     time_limit: float | None = None
     """From the start of MPI; None: no limit."""
+    kill_on_bad_exit: bool = True
+    """Whether a rank that fails before MPI_Finalize ends the others, after BAD_EXIT_SECONDS."""
     retries: int = 2
     """How many hosts that fail before MPI starts may be replaced."""
     dry_run: bool = False
@@ -99,6 +104,8 @@ class MpiOptions:
     is_labelled: bool = False
     output_dir: str | None = None
     """Where to write one file per rank and stream."""
+    kill_on_bad_exit: bool = True
+    """As in JobSpec, for ranks that share a node with the one that fails."""
     mpiexec: str | None = None
     """None: the one beside this Python, or in PATH."""
     advertise: str | None = None

@@ -21,6 +21,7 @@ from .gang import (
     State,
     Task,
 )
+from .job import BAD_EXIT_SECONDS
 from .launching import lose_host
 from .turn import Turn
 
@@ -28,7 +29,7 @@ VERDICT_SECONDS = 2.0
 """mpiexec notices the death of a proxy within milliseconds, or never."""
 
 UNKNOWN_STATUS = 1
-"""Of the job, where no one knows the rank's own."""
+"""Of the job, where nobody knows the rank's own."""
 
 
 def proxies_attached(turn: Turn, event: ProxiesAttached) -> None:
@@ -57,12 +58,17 @@ def mpi_exited(turn: Turn, event: MpiExited) -> None:
     if outcome.exit_status and first is not None and first.remedy is not None:
         # A task's end that is understood says more than mpiexec, which saw a connection close.
         outcome = replace(outcome, message=first.message, remedy=first.remedy)
-    end_job(turn, _unless_rank_failed(turn, outcome), is_natural=True)
+    end_job(turn, _with_failed_rank(turn, outcome), is_natural=True)
 
 
-def _unless_rank_failed(turn: Turn, outcome: Outcome) -> Outcome:
-    """A gang is no success of which a rank failed, whatever mpiexec says."""
-    return turn.gang.failed_rank or outcome if outcome.exit_status == 0 else outcome
+def _with_failed_rank(turn: Turn, outcome: Outcome) -> Outcome:
+    """A gang is no success of which a rank failed, whatever mpiexec says; often it is a number."""
+    failed = turn.gang.failed_rank
+    if failed is None:
+        return outcome
+    if outcome.exit_status == 0:
+        return failed
+    return outcome if outcome.message else replace(outcome, message=failed.message)
 
 
 def task_updated(turn: Turn, event: TaskUpdated) -> None:
@@ -94,9 +100,16 @@ def _task_ended(turn: Turn, task: Task, event: TaskUpdated) -> None:
 def _note_failed_rank(turn: Turn, task: Task, event: TaskUpdated) -> None:
     """Keep who told first; before mpiexec was started there were no ranks to tell of."""
     gang = turn.gang
-    if event.failed_rank and gang.failed_rank is None and gang.mpi is not Mpi.NOT_STARTED:
-        message = f"{task.hostname}: {event.failed_rank}"
-        turn.update(failed_rank=Outcome(exit_status=UNKNOWN_STATUS, message=message))
+    if event.failed_rank is None or gang.failed_rank or gang.mpi is Mpi.NOT_STARTED:
+        return
+    status = event.failed_rank
+    how = f"with status {status}, without MPI_Finalize" if status else "badly"
+    failed = Outcome(
+        exit_status=status or UNKNOWN_STATUS, message=f"{task.hostname}: a rank ended {how}"
+    )
+    turn.update(failed_rank=failed)
+    if gang.spec.kill_on_bad_exit and gang.mpi is Mpi.STARTED and gang.state is not State.DRAINING:
+        turn.set_deadline(Deadline.BAD_EXIT, BAD_EXIT_SECONDS)
 
 
 def _task_ended_under_mpi(turn: Turn, task: Task, event: TaskUpdated) -> None:
@@ -129,8 +142,9 @@ def _explain_outcome(turn: Turn, task: Task, event: TaskUpdated) -> None:
     outcome = turn.gang.outcome
     if outcome is None:
         return
+    outcome = _with_failed_rank(turn, outcome)
+    turn.update(outcome=outcome)
     if not outcome.exit_status:
-        turn.update(outcome=_unless_rank_failed(turn, outcome))
         return
     message = f"{task.hostname}: {describe_end(event)}"
     if event.remedy is not None:

@@ -474,15 +474,20 @@ class ClusterMachine(RuleBasedStateMachine):
         state=st.sampled_from(TERMINAL),
         reason=st.sampled_from(REASONS),
         source=st.sampled_from(SOURCES),
-        failed_rank=st.sampled_from(["", "", "badly"]),
+        failed_rank=st.sampled_from([None, None, 0, 3]),
     )
     def task_ends(
-        self, data: st.DataObject, state: TaskState, reason: str, source: str, failed_rank: str
+        self,
+        data: st.DataObject,
+        state: TaskState,
+        reason: str,
+        source: str,
+        failed_rank: int | None,
     ) -> None:
         task_id = self._any_task(data)
         before = self.gang
         is_told = self.books.tasks[task_id].is_alive and self.books.is_mpi_started
-        if failed_rank and is_told and task_id in before.slots:
+        if failed_rank is not None and is_told and task_id in before.slots:
             self.books.has_failed_rank = True
         self._end_task(task_id)
         update = TaskUpdated(
@@ -752,7 +757,7 @@ def starts_mpi_twice(gang: Gang, event: Event, now: float) -> tuple[Gang, tuple[
 
 def believes_mpiexec(gang: Gang, event: Event, now: float) -> tuple[Gang, tuple[Command, ...]]:
     """Takes no task's word for a failed rank."""
-    heard = replace(event, failed_rank="") if isinstance(event, TaskUpdated) else event
+    heard = replace(event, failed_rank=None) if isinstance(event, TaskUpdated) else event
     return step(gang, heard, now)
 
 

@@ -18,6 +18,17 @@ def test_a_ranks_exit_status_is_the_commands(mrunkit: ContainerRuns) -> None:
     assert (ended.status, ended.stdout) == (42, "")
 
 
+@pytest.mark.parametrize("ranks", ["4", "2"])
+def test_a_rank_that_ends_before_mpi_finalize_ends_the_others(
+    mrunkit: ContainerRuns, ranks: str
+) -> None:
+    """On both nodes; it was alone on its own, or not."""
+    words = ("-N", "2", "-n", ranks, "local", mrunkit.program("exit_code"), "42", "1", "early")
+    ended = mrunkit.run_in(*words)
+    assert ended.status == 42, ended.stderr
+    assert "a rank ended with status 42, without MPI_Finalize" in ended.stderr
+
+
 def test_rank_0_reads_the_commands_stdin(mrunkit: ContainerRuns) -> None:
     """All of it, to its end."""
     words = ("--in-image", "--network", "bridge", "local", "/bin/cat")

@@ -24,7 +24,7 @@ from mrunkit.hydra.attached import missing_hosts, read_connected
 from mrunkit.hydra.installation import Mpich
 from mrunkit.hydra.mpiexec import Mpiexec, MpiexecError, Output, start_mpiexec
 from mrunkit.hydra.proxy import FAILED_RANK_STATUS
-from mrunkit.hydra.rank import with_failure_marked
+from mrunkit.hydra.rank import with_failure_told
 from mrunkit.hydra.verdict import verdict
 from mrunkit.scheduler.job import Distribution
 
@@ -538,9 +538,9 @@ def test_a_rank_whose_failure_hydra_forgets_makes_its_proxy_fail(
     async def run() -> None:
         async with new_job() as job:
             await job.start_containers(2)
-            program = with_failure_marked(["sh", "-c", "exit $((PMI_RANK * 3))"], "4.2.1")
+            program = with_failure_told(["sh", "-c", "exit $((PMI_RANK * 3))"], "4.2.1", patience=0)
             mpiexec = await job.start_mpi([1, 1], program, stdout=sink("out"), stderr=sink("err"))
             assert await finished(mpiexec) == 3
-            assert await job.ends() == [0, FAILED_RANK_STATUS]
+            assert await job.ends() == [0, FAILED_RANK_STATUS + 3]
 
     asyncio.run(run())

@@ -15,6 +15,8 @@ import pytest
 from client import EXIT_CODE, FOREVER, HELLO, Client, Mrunkit
 from served import Served
 
+from mrunkit.scheduler.job import BAD_EXIT_SECONDS
+
 
 def reasons(stderr: str) -> list[str]:
     """What mrunkit says about a failure: its lines, without those about phases."""
@@ -41,6 +43,27 @@ def test_several_statuses_are_ored(mrunkit: Mrunkit) -> None:
     """As mpiexec reports them: 1, 2, 4 and 8 are 15."""
     ended = mrunkit.run("-N", "2", "-n", "4", "local", "sh", "-c", "exit $((1 << PMI_RANK))")
     assert ended.status == 15
+
+
+@pytest.mark.parametrize(
+    ("ranks", "more"),
+    [("4", ""), ("2", f", and the others did not end within {BAD_EXIT_SECONDS} s")],
+)
+def test_a_rank_that_ends_before_mpi_finalize_ends_the_others(
+    mrunkit: Mrunkit, ranks: str, more: str
+) -> None:
+    """They wait for it on both hosts; it was alone on its own, or not."""
+    ended = mrunkit.run("-N", "2", "-n", ranks, "local", EXIT_CODE, "3", "1", "early")
+    said = f"host2: a rank ended with status 3, without MPI_Finalize{more}"
+    assert (ended.status, reasons(ended.stderr)) == (3, [said])
+
+
+def test_ranks_of_programs_without_mpi_may_go_on_after_one_has_failed(mrunkit: Mrunkit) -> None:
+    """If the user says so; the failure is told at the end."""
+    script = f"[ $PMI_RANK -ne 1 ] || exit 3; sleep {BAD_EXIT_SECONDS + 1}; echo $PMI_RANK"
+    words = ("-N", "2", "-n", "4", "--no-kill-on-bad-exit", "local", "sh", "-c", script)
+    ended = mrunkit.run(*words)
+    assert (ended.status, ended.lines) == (3, ["0", "2", "3"])
 
 
 def test_a_ranks_signal_is_told(mrunkit: Mrunkit) -> None:

@@ -1,4 +1,4 @@
-"""mpiexec's banner about an ended rank is left out when it is unwanted, and nothing else is."""
+"""mpiexec's words about a job's end are left out when they are unwanted, and nothing else is."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from mrunkit.hydra.banner import WithoutBanner
+from mrunkit.hydra.banner import WithoutBanner, WithoutComplaints
 
 DATA = Path(__file__).parents[2] / "data" / "hydra"
 BANNERS = {path.name: path.read_bytes() for path in DATA.glob("killed-rank-*.stdout")}
@@ -64,3 +64,37 @@ def test_output_is_not_held_for_long() -> None:
     banner.is_unwanted = True
     assert banner.feed(b"line\n=== heading\n") == b"line\n=== heading"
     assert banner.feed(b"line\n===") == b"\nline"
+
+
+COMPLAINTS = (
+    b"[mpiexec@vm] HYDU_sock_write (lib/utils/sock.c:250): write error (Bad file descriptor)\n"
+    b"[mpiexec@vm] main (mpiexec/mpiexec.c:270): process manager error waiting for completion\n"
+)
+
+
+def run_stderr(*pieces: bytes, is_unwanted: bool = True) -> bytes:
+    complaints = WithoutComplaints(Collected())
+    complaints.is_unwanted = is_unwanted
+    return b"".join(map(complaints.feed, pieces)) + complaints.end()
+
+
+def test_complaints_are_left_out_however_they_arrive() -> None:
+    """Split anywhere, between the ranks' own lines."""
+    text = b"before\n" + COMPLAINTS + b"after"
+    for at in range(len(text)):
+        assert run_stderr(text[:at], text[at:]) == b"before\nafterEND"
+    assert run_stderr(*(text[at : at + 1] for at in range(len(text)))) == b"before\nafterEND"
+
+
+def test_complaints_that_nobody_minds_stay() -> None:
+    """They tell why mpiexec failed."""
+    assert run_stderr(COMPLAINTS, is_unwanted=False) == COMPLAINTS + b"END"
+
+
+@pytest.mark.parametrize(
+    "text", [b"", b"[mpi", b"[mpiexec@vm]", b"[mpiexec@vm] says hello\n", b"[mpiexec@" * 500]
+)
+def test_what_only_looks_like_a_complaint_stays(text: bytes) -> None:
+    """Programs put names in brackets, too."""
+    for at in range(0, len(text) + 1, 7):
+        assert run_stderr(text[:at], text[at:]) == text + b"END"

@@ -112,7 +112,7 @@ def connected(task: Any) -> ProxyConnected:
     return ProxyConnected(task_id=task.task_id, address=f"ip-{task.agent_id}")
 
 
-def ended(task_id: str, state: TaskState = TaskState.FAILED, **rest: str) -> TaskUpdated:
+def ended(task_id: str, state: TaskState = TaskState.FAILED, **rest: Any) -> TaskUpdated:
     """A task's last update, from its executor."""
     return TaskUpdated(task_id=task_id, state=state, **{"source": "SOURCE_EXECUTOR", **rest})
 

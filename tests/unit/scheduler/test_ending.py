@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from job_steps import FAILED, Job, ended, kinds, offers
 
 from mrunkit.errors import ExitStatus
@@ -26,6 +27,7 @@ from mrunkit.scheduler.gang import (
     Outcome,
     State,
 )
+from mrunkit.scheduler.job import BAD_EXIT_SECONDS
 from mrunkit.scheduler.running import UNKNOWN_STATUS, VERDICT_SECONDS
 
 # --- the end ---------------------------------------------------------------------------
@@ -160,27 +162,68 @@ def test_a_lost_agent_explains_what_mpiexec_could_only_number() -> None:
     )
 
 
-def test_a_failed_rank_is_no_success_though_mpiexec_says_so() -> None:
-    """Whichever of both is told first; the other ranks may go on as long as they like."""
-    failed = ended("j.0.0", TaskState.FINISHED, failed_rank="a rank ended badly")
-    expected = Outcome(exit_status=UNKNOWN_STATUS, message="host0: a rank ended badly")
-    before, after = Job(nodes=2).running(), Job(nodes=2).running()
-    before.send(failed)
-    assert before.wait(VERDICT_SECONDS * 10) == ()
-    before.send(MpiExited(exit_status=0))
-    after.send(MpiExited(exit_status=0))
-    after.send(failed)
-    assert before.gang.outcome == expected
-    assert after.gang.outcome == expected
+def failed_rank(status: int = 3) -> TaskUpdated:
+    """All ranks on host0 have ended, and not all of them well."""
+    return ended("j.0.0", TaskState.FINISHED, failed_rank=status)
+
+
+@pytest.mark.parametrize(
+    ("status", "expected"),
+    [
+        (
+            3,
+            Outcome(
+                exit_status=3, message="host0: a rank ended with status 3, without MPI_Finalize"
+            ),
+        ),
+        (0, Outcome(exit_status=UNKNOWN_STATUS, message="host0: a rank ended badly")),
+    ],
+)
+def test_a_failed_rank_is_no_success_though_mpiexec_says_so(status: int, expected: Outcome) -> None:
+    """Whichever of both is told first."""
+    failed, well = failed_rank(status), MpiExited(exit_status=0)
+    for events in ([failed, well], [well, failed]):
+        job = Job(nodes=2).running()
+        job.send(*events)
+        assert job.gang.outcome == expected
 
 
 def test_mpiexec_knows_best_how_a_rank_failed() -> None:
-    """Its status stands, with what the task says before and after it."""
-    failed = ended("j.0.0", TaskState.FINISHED, failed_rank="a rank ended badly")
-    for events in ([failed, MpiExited(exit_status=3)], [MpiExited(exit_status=3), failed]):
+    """Its status and words stand; where it has none, the task's do, before and after it."""
+    told, number = MpiExited(exit_status=5, message="killed"), MpiExited(exit_status=7)
+    for events in ([failed_rank(), told], [told, failed_rank()]):
         job = Job(nodes=2).running()
         job.send(*events)
-        assert job.gang.outcome == Outcome(exit_status=3)
+        assert job.gang.outcome == Outcome(exit_status=5, message="killed")
+    for events in ([failed_rank(), number], [number, failed_rank()]):
+        job = Job(nodes=2).running()
+        job.send(*events)
+        assert job.gang.outcome == Outcome(
+            exit_status=7, message="host0: a rank ended with status 3, without MPI_Finalize"
+        )
+
+
+def test_a_failed_rank_ends_the_others_after_a_moment() -> None:
+    """They wait for it in MPI, and no mpiexec ends them."""
+    job = Job(nodes=2).running()
+    job.send(failed_rank())
+    assert job.wait(BAD_EXIT_SECONDS * 0.9) == ()
+    assert kinds(job.wait(BAD_EXIT_SECONDS * 0.2)) == [KillTask, EndMpi]
+    assert job.gang.outcome == Outcome(
+        exit_status=3,
+        message="host0: a rank ended with status 3, without MPI_Finalize, "
+        f"and the others did not end within {BAD_EXIT_SECONDS} s",
+    )
+
+
+def test_a_failed_rank_leaves_the_others_alone_if_told_so() -> None:
+    """As long as they like; it is no success all the same."""
+    job = Job(nodes=2, kill_on_bad_exit=False).running()
+    job.send(failed_rank())
+    assert job.wait(BAD_EXIT_SECONDS * 10) == ()
+    job.send(MpiExited(exit_status=0))
+    assert job.gang.outcome is not None
+    assert job.gang.outcome.exit_status == 3
 
 
 def test_a_success_needs_no_explanation() -> None:

@@ -494,6 +494,8 @@ class ClusterMachine(RuleBasedStateMachine):
             task_id=task_id, state=state, reason=reason, source=source, failed_rank=failed_rank
         )
         self.send(update)
+        if self.books.has_failed_rank and self.gang.state is not State.DONE:
+            assert self.gang.failed_rank is not None, "a failed rank was not noted"
         if task_id not in before.slots and before.state is not State.DRAINING:
             assert self.gang.state is before.state, "a replaced task's end means nothing"
             assert self.gang.deadlines == before.deadlines

@@ -90,6 +90,8 @@ def lab(
     environ = {**os.environ, "MRUNKIT_STATE_DIR": str(directory / "state")}
     name = f"whole-{os.getpid()}"
     up = [MRUNKIT, "lab", "up", "--name", name, "--backend", backend, "--ready", "--json"]
+    # Three guests without KVM are a fifth faster than with two processors each.
+    up += ["--cpus", "1"] if backend == "qemu" else []
     made = subprocess.run(up, env=environ, capture_output=True, text=True, check=False)
     if made.returncode:
         pytest.fail(f"lab up: {made.returncode}\n{made.stdout}{made.stderr}")

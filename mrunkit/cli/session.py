@@ -10,7 +10,7 @@ import os
 import random
 import sys
 import time
-from typing import TextIO
+from typing import Any, TextIO
 
 from mrunkit.cli.request import RunRequest
 from mrunkit.errors import MrunkitError
@@ -86,8 +86,17 @@ class Session:
 
     async def run(self, cluster: ClusterProcess | None) -> Gang:
         """Run the job on its master, or on a cluster that was just started, to its end."""
-        request, settings = self._request, self._settings
         self._write_record()
+        try:
+            gang = await self._run(cluster)
+        except MrunkitError as error:
+            self._end_record(error.exit_status, str(error))
+            raise
+        self._finish(gang)
+        return gang
+
+    async def _run(self, cluster: ClusterProcess | None) -> Gang:
+        request, settings = self._request, self._settings
         self._log = EventLog(self._event_files())
         self._said.asked(request.spec, request.name, request.master_text)
         job = JobRun(request.spec, request.name, request.role, self._observe)
@@ -111,11 +120,9 @@ class Session:
             random=random.random,
         )
         try:
-            gang = await job.run(driver, launch)
+            return await job.run(driver, launch)
         finally:
             self._log.close()
-        self._finish(gang)
-        return gang
 
     async def _find_master(
         self, cluster: ClusterProcess | None, launch: Launch
@@ -159,13 +166,16 @@ class Session:
 
     def _finish(self, gang: Gang) -> None:
         assert gang.outcome is not None, "a gang that is done has an outcome"
-        self.record = dataclasses.replace(
-            self.record,
-            ended=time.time(),
+        self._end_record(
+            gang.outcome.exit_status,
+            gang.outcome.message,
             hosts=tuple((task.hostname, task.ranks) for task in gang.current_tasks),
-            exit_status=int(gang.outcome.exit_status),
-            message=gang.outcome.message,
             phases=phases(gang),
+        )
+
+    def _end_record(self, exit_status: int, message: str, **more: Any) -> None:
+        self.record = dataclasses.replace(
+            self.record, ended=time.time(), exit_status=int(exit_status), message=message, **more
         )
         self._write_record()
 

@@ -115,6 +115,14 @@ def test_a_dry_run_says_why_none_can_be_made(mrunkit: Mrunkit) -> None:
     assert "mrunkit: no 4 agents with 10 cpus each: the largest 4 have 8, 8, 8, 8\n" in ended.stderr
 
 
+def test_a_job_that_could_not_begin_has_an_end(mrunkit: Mrunkit) -> None:
+    """It is not taken for one whose client was killed."""
+    assert mrunkit.run("--mpiexec", "/no/mpiexec", "local", HELLO).status == 125
+    (record,) = mrunkit.records()
+    assert (record["state"], record["exit_status"]) == ("failed", 125)
+    assert record["message"] == "no program /no/mpiexec"
+
+
 def test_jobs_are_listed(mrunkit: Mrunkit) -> None:
     """All, and one with its events; for people and as JSON."""
     assert mrunkit.start("jobs").wait().stdout == "no jobs yet\n"

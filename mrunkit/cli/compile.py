@@ -34,11 +34,11 @@ def compile_(
     import os
     from pathlib import Path
 
-    from mrunkit.containers.client_identity import ClientIdentity, started_at
     from mrunkit.containers.compile import compile_in_image, compile_request
     from mrunkit.containers.engine import connect
     from mrunkit.containers.images import inspect_image
     from mrunkit.errors import UsageError
+    from mrunkit.process_identity import ProcessIdentity, started_at
     from mrunkit.settings import read_settings
 
     if image is None:
@@ -55,7 +55,7 @@ def compile_(
     )
     engine = connect()
     inspect_image(engine, image)
-    client = ClientIdentity(
+    client = ProcessIdentity(
         hostname=settings.hostname, pid=os.getpid(), started=started_at(os.getpid()) or 0
     )
     raise typer.Exit(compile_in_image(engine, request, client=client, show=_show))

@@ -144,10 +144,10 @@ class Session:
         if request.containers is None:
             is_all_here = request.master is None
             return HostSite(request.mpi, environ=settings.environ, is_all_here=is_all_here)
-        from mrunkit.containers.client_identity import this_client
         from mrunkit.containers.site import ContainerSite
+        from mrunkit.process_identity import this_process
 
-        client = this_client(settings.hostname)
+        client = this_process(settings.hostname)
         return ContainerSite(request.spec, request.mpi, request.containers, client=client)
 
     def _observe(

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mrunkit.containers.client_identity import CLIENT_LABEL, ClientIdentity
 from mrunkit.containers.engine import EngineError, explained
-from mrunkit.containers.options import JOB_LABEL, ROLE_LABEL
+from mrunkit.containers.options import CLIENT_LABEL, JOB_LABEL, ROLE_LABEL
 from mrunkit.errors import UsageError
+from mrunkit.process_identity import ProcessIdentity
 
 if TYPE_CHECKING:
     import docker
@@ -103,7 +103,7 @@ def compile_in_image(
     engine: docker.DockerClient,
     request: CompileRequest,
     *,
-    client: ClientIdentity,
+    client: ProcessIdentity,
     show: Callable[[bytes | None, bytes | None], None],
 ) -> int:
     """Run mpicc; `show` gets its stdout and stderr as they come. Returns its status."""

@@ -14,12 +14,12 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mrunkit.containers.client_identity import CLIENT_LABEL, ClientIdentity
 from mrunkit.containers.engine import explained
-from mrunkit.containers.options import JOB_LABEL
+from mrunkit.containers.options import CLIENT_LABEL, JOB_LABEL
 from mrunkit.containers.staging import cluster_directories, staging_directories
 from mrunkit.errors import MrunkitError
 from mrunkit.local.owner import OWNER_LABEL
+from mrunkit.process_identity import ProcessIdentity
 
 if TYPE_CHECKING:
     import docker
@@ -49,9 +49,9 @@ class Belonging:
     name: str
     """Of files: their directory."""
     job_id: str
-    client: ClientIdentity | None
+    client: ProcessIdentity | None
     """Who asked for it."""
-    cluster: ClientIdentity | None = None
+    cluster: ProcessIdentity | None = None
     """The local cluster that runs it; its tasks may be another framework's."""
     has_ended: bool = False
     """Of a container: it ran, and does not any more."""
@@ -154,7 +154,7 @@ def _belonging(
         kind=kind,
         name=name or "",
         job_id=labels.get(JOB_LABEL, ""),
-        client=ClientIdentity.parse(labels.get(CLIENT_LABEL, "")),
-        cluster=ClientIdentity.parse(labels.get(OWNER_LABEL, "")),
+        client=ProcessIdentity.parse(labels.get(CLIENT_LABEL, "")),
+        cluster=ProcessIdentity.parse(labels.get(OWNER_LABEL, "")),
         has_ended=has_ended,
     )

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
+CLIENT_LABEL = "mrunkit.client"
+"""On every container of a job: the ProcessIdentity of the client that runs it."""
 JOB_LABEL = "mrunkit.job"
 """On every container, network and volume of a job: its id."""
 ROLE_LABEL = "mrunkit.role"

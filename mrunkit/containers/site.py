@@ -13,7 +13,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mrunkit.containers.client_identity import CLIENT_LABEL, ClientIdentity
 from mrunkit.containers.engine import EngineError, connect, explained
 from mrunkit.containers.explain import explain_failure
 from mrunkit.containers.guard import Guard
@@ -21,7 +20,13 @@ from mrunkit.containers.info import container_info, volumes
 from mrunkit.containers.limits import Limits, limits_here
 from mrunkit.containers.mpiexec import ContainerRequest, MpiexecContainer
 from mrunkit.containers.networks import gateway, require_network
-from mrunkit.containers.options import JOB_LABEL, ROLE_LABEL, ContainerOptions, NetworkMode
+from mrunkit.containers.options import (
+    CLIENT_LABEL,
+    JOB_LABEL,
+    ROLE_LABEL,
+    ContainerOptions,
+    NetworkMode,
+)
 from mrunkit.containers.staging import Staged, stage
 from mrunkit.hydra.attached import connected_addresses
 from mrunkit.hydra.mpiexec import Launcher
@@ -30,6 +35,7 @@ from mrunkit.hydra.rendezvous import route_address
 from mrunkit.hydra.streams import Output
 from mrunkit.mesos.address import HostPort
 from mrunkit.mesos.wire import TaskCommand
+from mrunkit.process_identity import ProcessIdentity
 from mrunkit.scheduler.commands import LaunchTask
 from mrunkit.scheduler.events import TaskUpdated
 from mrunkit.scheduler.job import JobSpec, MpiOptions, Program
@@ -47,7 +53,7 @@ class ContainerSite:
         options: MpiOptions,
         containers: ContainerOptions,
         *,
-        client: ClientIdentity,
+        client: ProcessIdentity,
     ) -> None:
         self._spec = spec
         self._options = options

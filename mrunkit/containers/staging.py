@@ -12,11 +12,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from mrunkit.containers.client_identity import ClientIdentity
 from mrunkit.containers.options import SHARE_IN_CONTAINER, STAGING_DIR, ContainerOptions
 from mrunkit.errors import MrunkitError
 from mrunkit.local.owner import DIRECTORY_PREFIX as CLUSTER_PREFIX
 from mrunkit.local.owner import OWNER_FILE as CLUSTER_FILE
+from mrunkit.process_identity import ProcessIdentity
 
 OWNER_FILE = ".client"
 """In a staging directory: the identity of the client that made it."""
@@ -48,7 +48,7 @@ class Staged:
 
 
 def stage(
-    program: str, workdir: str, options: ContainerOptions, *, job_id: str, client: ClientIdentity
+    program: str, workdir: str, options: ContainerOptions, *, job_id: str, client: ProcessIdentity
 ) -> Staged:
     """Bring a program to the share, unless it is there or in the image; raises StagingError.
 
@@ -121,7 +121,7 @@ class OwnedDirectory:
     """A directory of a job or a local cluster, whether or not that is over."""
 
     path: Path
-    client: ClientIdentity | None
+    client: ProcessIdentity | None
     """Who made it; None if that was never written down."""
     made: float
     """When, in seconds since 1970."""
@@ -151,8 +151,8 @@ def _owned(paths: Iterable[Path], owner_file: str) -> list[OwnedDirectory]:
     return found
 
 
-def _owner(file: Path) -> ClientIdentity | None:
+def _owner(file: Path) -> ProcessIdentity | None:
     try:
-        return ClientIdentity.parse(file.read_text().strip())
+        return ProcessIdentity.parse(file.read_text().strip())
     except OSError:
         return None

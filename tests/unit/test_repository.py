@@ -24,7 +24,7 @@ LAYERS = (
     {"output", "records", "settings"},
     {"containers"},
     {"mesos", "hydra", "local", "ssh"},
-    {"scheduler", "inventory"},
+    {"scheduler", "inventory", "process_identity"},
 )
 LAYERED = set().union(*LAYERS)
 

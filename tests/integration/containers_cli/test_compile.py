@@ -12,9 +12,9 @@ import docker
 import pytest
 from command import Mrunkit
 
-from mrunkit.containers.client_identity import ClientIdentity
 from mrunkit.containers.compile import compile_in_image, compile_request
 from mrunkit.containers.images import inspect_image
+from mrunkit.process_identity import ProcessIdentity
 
 if TYPE_CHECKING:
     from conftest import Images
@@ -85,7 +85,7 @@ def test_no_file_of_roots_appears_in_a_users_directory(
     status = compile_in_image(
         engine,
         request,
-        client=ClientIdentity(hostname="here", pid=1, started=1),
+        client=ProcessIdentity(hostname="here", pid=1, started=1),
         show=lambda out, err: said.append((out, err)),
     )
     assert (status, said) == (0, [])

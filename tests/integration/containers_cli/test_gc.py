@@ -13,7 +13,7 @@ import docker
 import pytest
 from command import Mrunkit
 
-from mrunkit.containers.client_identity import started_at
+from mrunkit.process_identity import started_at
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(300)]
 

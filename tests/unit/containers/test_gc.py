@@ -7,26 +7,26 @@ from collections.abc import Iterator
 
 import pytest
 
-from mrunkit.containers.client_identity import ClientIdentity, started_at
 from mrunkit.containers.gc import UNOWNED_SECONDS, Belonging, Kind, is_leftover
+from mrunkit.process_identity import ProcessIdentity, started_at
 
-ME = ClientIdentity(hostname="here", pid=os.getpid(), started=started_at(os.getpid()) or 0)
-GONE = ClientIdentity(hostname="here", pid=os.getpid(), started=1)
-ELSEWHERE = ClientIdentity(hostname="there", pid=1, started=1)
+ME = ProcessIdentity(hostname="here", pid=os.getpid(), started=started_at(os.getpid()) or 0)
+GONE = ProcessIdentity(hostname="here", pid=os.getpid(), started=1)
+ELSEWHERE = ProcessIdentity(hostname="there", pid=1, started=1)
 
 
-def things(client: ClientIdentity | None) -> Iterator[Belonging]:
+def things(client: ProcessIdentity | None) -> Iterator[Belonging]:
     """One of each kind; the container still runs, the files are new."""
     for kind in Kind:
         yield Belonging(kind=kind, name="x", job_id="1", client=client)
 
 
-def ended_container(client: ClientIdentity | None) -> Belonging:
+def ended_container(client: ProcessIdentity | None) -> Belonging:
     """A container that has ended."""
     return Belonging(kind=Kind.CONTAINER, name="x", job_id="1", client=client, has_ended=True)
 
 
-def files(age: float, client: ClientIdentity | None = None) -> Belonging:
+def files(age: float, client: ProcessIdentity | None = None) -> Belonging:
     """Staged files."""
     return Belonging(kind=Kind.FILES, name="x", job_id="1", client=client, age=age)
 
@@ -56,7 +56,7 @@ def test_what_belongs_to_a_client_elsewhere_is_not_ours_to_judge(thing: Belongin
 @pytest.mark.parametrize("client", [None, ME, ELSEWHERE])
 @pytest.mark.parametrize(("cluster", "expected"), [(GONE, True), (ME, False)])
 def test_without_its_cluster_a_task_is_left_over(
-    client: ClientIdentity | None, cluster: ClientIdentity, expected: bool
+    client: ProcessIdentity | None, cluster: ProcessIdentity, expected: bool
 ) -> None:
     """Whosever framework it is of, even if that goes on."""
     for kind in (Kind.CONTAINER, Kind.FILES):
@@ -65,7 +65,7 @@ def test_without_its_cluster_a_task_is_left_over(
 
 
 @pytest.mark.parametrize("client", [ELSEWHERE, None])
-def test_an_ended_container_is_left_over_whosever_it_was(client: ClientIdentity | None) -> None:
+def test_an_ended_container_is_left_over_whosever_it_was(client: ProcessIdentity | None) -> None:
     """On agents' hosts all clients are elsewhere, and a crash leaves containers there."""
     assert is_leftover(ended_container(client), hostname="here")
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from mrunkit.containers.client_identity import ClientIdentity
 from mrunkit.containers.options import ContainerOptions
 from mrunkit.containers.site import ContainerSite
+from mrunkit.process_identity import ProcessIdentity
 from mrunkit.scheduler.events import TaskState, TaskUpdated
 from mrunkit.scheduler.job import JobSpec, MpiOptions, Program
 from mrunkit.scheduler.resources import Demand
@@ -19,7 +19,7 @@ def site() -> ContainerSite:
         JobSpec(job_id="j", nodes=1, procs=1, rank=Demand(cpus=1.0)),
         MpiOptions(program=Program(words=("/share/hello",))),
         ContainerOptions(image="mpi", user="1:1", shm_size="64m"),
-        client=ClientIdentity(hostname="here", pid=1, started=1),
+        client=ProcessIdentity(hostname="here", pid=1, started=1),
     )
 
 

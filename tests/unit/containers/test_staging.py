@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from mrunkit.containers.client_identity import ClientIdentity
 from mrunkit.containers.options import ContainerOptions
 from mrunkit.containers.staging import (
     OWNER_FILE,
@@ -16,8 +15,9 @@ from mrunkit.containers.staging import (
     stage,
     staging_directories,
 )
+from mrunkit.process_identity import ProcessIdentity
 
-CLIENT = ClientIdentity(hostname="here", pid=7, started=9)
+CLIENT = ProcessIdentity(hostname="here", pid=7, started=9)
 
 
 @pytest.fixture

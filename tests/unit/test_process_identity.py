@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mrunkit.containers.client_identity import ClientIdentity, started_at
+from mrunkit.process_identity import ProcessIdentity, started_at
 
 
 @given(
@@ -19,14 +19,14 @@ from mrunkit.containers.client_identity import ClientIdentity, started_at
 )
 def test_text_form_is_read_back(hostname: str, pid: int, started: int) -> None:
     """Labels and files hold the text."""
-    identity = ClientIdentity(hostname=hostname, pid=pid, started=started)
-    assert ClientIdentity.parse(str(identity)) == identity
+    identity = ProcessIdentity(hostname=hostname, pid=pid, started=started)
+    assert ProcessIdentity.parse(str(identity)) == identity
 
 
 @pytest.mark.parametrize("text", ["", "host", "host/1", "host/1/", "/1/2", "host/x/2", "host/1/-2"])
 def test_other_text_is_nobody(text: str) -> None:
     """Others may use our labels, and files may be cut short."""
-    assert ClientIdentity.parse(text) is None
+    assert ProcessIdentity.parse(text) is None
 
 
 def test_a_process_is_there_until_it_ends() -> None:
@@ -34,7 +34,7 @@ def test_a_process_is_there_until_it_ends() -> None:
     with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as process:
         started = started_at(process.pid)
         assert started is not None
-        identity = ClientIdentity(hostname="here", pid=process.pid, started=started)
+        identity = ProcessIdentity(hostname="here", pid=process.pid, started=started)
         there = identity.is_gone(hostname="here")
         process.kill()
         # Waits for its end, and leaves it unreaped.
@@ -47,11 +47,11 @@ def test_a_later_process_of_the_same_number_is_another() -> None:
     """Numbers are used again."""
     started = started_at(os.getpid())
     assert started is not None
-    identity = ClientIdentity(hostname="here", pid=os.getpid(), started=started - 1)
+    identity = ProcessIdentity(hostname="here", pid=os.getpid(), started=started - 1)
     assert identity.is_gone(hostname="here")
 
 
 def test_another_hosts_process_is_never_known_to_be_gone() -> None:
     """A share is seen from many hosts."""
-    identity = ClientIdentity(hostname="there", pid=os.getpid(), started=0)
+    identity = ProcessIdentity(hostname="there", pid=os.getpid(), started=0)
     assert not identity.is_gone(hostname="here")

@@ -1,4 +1,4 @@
-"""Which client a container or a staged file belongs to, and whether it is still there.
+"""Which process a container or a file belongs to, and whether it is still there.
 
 Pure but for one look into /proc.
 """
@@ -10,13 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-CLIENT_LABEL = "mrunkit.client"
-"""On every container of a job: HOST/PID/START of the client that runs it."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ClientIdentity:
-    """A client process, told from a later one with the same number by when it started."""
+class ProcessIdentity:
+    """A process of a host, told from a later one with the same number by when it started."""
 
     hostname: str
     pid: int
@@ -36,15 +33,15 @@ class ClientIdentity:
         return cls(hostname=hostname, pid=int(pid), started=int(started))
 
     def is_gone(self, *, hostname: str) -> bool:
-        """Whether it is sure that the client has ended: only its own host can tell."""
+        """Whether it is sure that it has ended: only its own host can tell."""
         return self.hostname == hostname and started_at(self.pid) != self.started
 
 
-def this_client(hostname: str) -> ClientIdentity:
+def this_process(hostname: str) -> ProcessIdentity:
     """This process."""
     started = started_at(os.getpid())
     assert started is not None, "this process is there"
-    return ClientIdentity(hostname=hostname, pid=os.getpid(), started=started)
+    return ProcessIdentity(hostname=hostname, pid=os.getpid(), started=started)
 
 
 def started_at(pid: int) -> int | None:

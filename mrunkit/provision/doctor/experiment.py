@@ -73,7 +73,9 @@ def _start(probe: Probe, around: Surroundings) -> Container | Problem:
     start = overlay.start_command(around.run, network=around.network, image=around.image)
     where = overlay.where_command(around.run, network=around.network)
     _, started = probe.run([overlay.tidy_command(), start])
-    if overlay.is_slow_manager(started):
+    for _again in range(overlay.SLOW_STARTS):
+        if not overlay.is_slow_manager(started):
+            break
         (started,) = probe.run([start])
     (found,) = probe.run([where])
     return overlay.parse_container(started, found)

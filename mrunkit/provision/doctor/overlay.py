@@ -20,6 +20,8 @@ LABEL = "mrunkit.doctor"
 """On every container of a doctor: its run."""
 CONTAINER_SECONDS = 300
 """After which a container ends by itself."""
+SLOW_STARTS = 3
+"""How often a container is started again for which Docker waited in vain."""
 ALL_PAIRS_UP_TO = 8
 """Hosts; above, each one pings the next."""
 PING_SECONDS = 10.0

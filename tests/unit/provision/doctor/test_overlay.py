@@ -205,3 +205,15 @@ def test_a_container_is_where_docker_says() -> None:
     assert overlay.parse_container(started, where) == Container(pid=4711, address="10.0.9.3")
     ended = Completed(status=0, stdout="0 \n", stderr="")
     assert isinstance(overlay.parse_container(started, ended), Problem)
+
+
+def test_a_manager_that_is_slow_is_told_from_one_that_refuses() -> None:
+    """It is worth another try."""
+    said = (
+        "docker: Error response from daemon: attaching to network failed, make sure your network "
+    )
+    slow = said + "options are correct and check manager logs: context deadline exceeded.\n"
+    assert overlay.is_slow_manager(Completed(status=125, stdout="", stderr=slow))
+    refused = "docker: Error response from daemon: network mpi not found.\n"
+    assert not overlay.is_slow_manager(Completed(status=125, stdout="", stderr=refused))
+    assert not overlay.is_slow_manager(Completed(status=0, stdout="9f86d081884c\n", stderr=slow))

@@ -100,8 +100,9 @@ def _verdict_overdue(turn: Turn) -> None:
 def _bad_exit_overdue(turn: Turn) -> None:
     failed = turn.gang.failed_rank
     assert failed is not None, "it is what sets the deadline"
-    message = f"{failed.message}, and the others did not end within {BAD_EXIT_SECONDS} s"
-    end_job(turn, replace(failed, message=message))
+    outcome = failed.outcome
+    message = f"{outcome.message}, and the others did not end within {BAD_EXIT_SECONDS} s"
+    end_job(turn, replace(outcome, message=message))
 
 
 def _kill_overdue(turn: Turn) -> None:

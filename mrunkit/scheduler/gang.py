@@ -83,6 +83,28 @@ class Outcome:
     remedy: str | None = None
 
 
+UNKNOWN_STATUS = 1
+"""Of a job with a failed rank, where nobody knows the rank's own."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailedRank:
+    """A rank that failed before MPI_Finalize, as its task told at its own end."""
+
+    hostname: str
+    status: int
+    """0 if the task could not tell."""
+
+    @property
+    def outcome(self) -> Outcome:
+        """What becomes of the job, if nobody knows better."""
+        how = f"with status {self.status}, without MPI_Finalize" if self.status else "badly"
+        return Outcome(
+            exit_status=self.status or UNKNOWN_STATUS,
+            message=f"{self.hostname}: a rank ended {how}",
+        )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Task:
     """One launched task of the gang; a slot may go through several."""
@@ -143,8 +165,8 @@ class Gang:
     """How many proxies are connected to mpiexec."""
     ended_first: Outcome | None = None
     """How the task ended that ended first under a running mpiexec, and not well."""
-    failed_rank: Outcome | None = None
-    """What the outcome is if mpiexec tells of a good end, or has to be ended."""
+    failed_rank: FailedRank | None = None
+    """The first that was told of with its status, or else the first."""
     outcome: Outcome | None = None
     is_forced: bool = False
     """Left without having seen everything end."""

@@ -16,6 +16,7 @@ from .events import (
 )
 from .gang import (
     Deadline,
+    FailedRank,
     Mpi,
     Outcome,
     State,
@@ -27,9 +28,6 @@ from .turn import Turn
 
 VERDICT_SECONDS = 2.0
 """mpiexec notices the death of a proxy within milliseconds, or never."""
-
-UNKNOWN_STATUS = 1
-"""Of the job, where nobody knows the rank's own."""
 
 
 def proxies_attached(turn: Turn, event: ProxiesAttached) -> None:
@@ -67,8 +65,10 @@ def _with_failed_rank(turn: Turn, outcome: Outcome) -> Outcome:
     if failed is None:
         return outcome
     if outcome.exit_status == 0:
-        return failed
-    return outcome if outcome.message else replace(outcome, message=failed.message)
+        return failed.outcome
+    if outcome.message or not failed.status:
+        return outcome
+    return replace(outcome, message=failed.outcome.message)
 
 
 def task_updated(turn: Turn, event: TaskUpdated) -> None:
@@ -99,16 +99,19 @@ def _task_ended(turn: Turn, task: Task, event: TaskUpdated) -> None:
 
 def _note_failed_rank(turn: Turn, task: Task, event: TaskUpdated) -> None:
     """Keep who told first; before mpiexec was started there were no ranks to tell of."""
-    gang = turn.gang
-    if event.failed_rank is None or gang.failed_rank or gang.mpi is Mpi.NOT_STARTED:
+    gang, status = turn.gang, event.failed_rank
+    if status is None or gang.mpi is Mpi.NOT_STARTED:
         return
-    status = event.failed_rank
-    how = f"with status {status}, without MPI_Finalize" if status else "badly"
-    failed = Outcome(
-        exit_status=status or UNKNOWN_STATUS, message=f"{task.hostname}: a rank ended {how}"
-    )
-    turn.update(failed_rank=failed)
-    if gang.spec.kill_on_bad_exit and gang.mpi is Mpi.STARTED and gang.state is not State.DRAINING:
+    # One that tells no status may have been ended with the others.
+    if gang.failed_rank is not None and (gang.failed_rank.status or not status):
+        return
+    turn.update(failed_rank=FailedRank(hostname=task.hostname, status=status))
+    if (
+        gang.spec.kill_on_bad_exit
+        and gang.mpi is Mpi.STARTED
+        and gang.state is not State.DRAINING
+        and Deadline.BAD_EXIT not in gang.deadlines
+    ):
         turn.set_deadline(Deadline.BAD_EXIT, BAD_EXIT_SECONDS)
 
 

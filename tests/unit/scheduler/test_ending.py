@@ -24,11 +24,12 @@ from mrunkit.scheduler.events import (
     TimePassed,
 )
 from mrunkit.scheduler.gang import (
+    UNKNOWN_STATUS,
     Outcome,
     State,
 )
 from mrunkit.scheduler.job import BAD_EXIT_SECONDS
-from mrunkit.scheduler.running import UNKNOWN_STATUS, VERDICT_SECONDS
+from mrunkit.scheduler.running import VERDICT_SECONDS
 
 # --- the end ---------------------------------------------------------------------------
 
@@ -203,6 +204,23 @@ def test_mpiexec_knows_best_how_a_rank_failed() -> None:
         )
 
 
+def test_a_rank_whose_status_is_told_is_to_blame() -> None:
+    """Those that were ended with it say less, and may be told of before it."""
+    ended_too = ended("j.1.0", TaskState.FINISHED, failed_rank=0)
+    number = MpiExited(exit_status=3)
+    for events in (
+        [ended_too, failed_rank(), number],
+        [ended_too, number, failed_rank()],
+        [number, ended_too, failed_rank()],
+        [failed_rank(), ended_too, number],
+    ):
+        job = Job(nodes=2).running()
+        job.send(*events)
+        assert job.gang.outcome == Outcome(
+            exit_status=3, message="host0: a rank ended with status 3, without MPI_Finalize"
+        )
+
+
 def test_a_failed_rank_ends_the_others_after_a_moment() -> None:
     """They wait for it in MPI, and no mpiexec ends them."""
     job = Job(nodes=2).running()
@@ -214,6 +232,17 @@ def test_a_failed_rank_ends_the_others_after_a_moment() -> None:
         message="host0: a rank ended with status 3, without MPI_Finalize, "
         f"and the others did not end within {BAD_EXIT_SECONDS} s",
     )
+
+
+def test_a_second_failed_rank_does_not_put_off_the_end() -> None:
+    """The moment is counted from the first."""
+    job = Job(nodes=3).running()
+    job.send(ended("j.1.0", TaskState.FINISHED, failed_rank=0))
+    assert job.wait(BAD_EXIT_SECONDS * 0.7) == ()
+    job.send(failed_rank())
+    assert kinds(job.wait(BAD_EXIT_SECONDS * 0.4)) == [KillTask, EndMpi]
+    assert job.gang.outcome is not None
+    assert job.gang.outcome.exit_status == 3
 
 
 def test_a_failed_rank_leaves_the_others_alone_if_told_so() -> None:

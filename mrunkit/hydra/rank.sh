@@ -7,6 +7,10 @@
 patience=$1
 shift
 trap : HUP INT QUIT TERM USR1 USR2
+# A shell says on stderr which signal has ended a program; with many ranks that is many lines.
+stderr=3
+[ "${PMI_FD:-}" != 3 ] || stderr=4
+eval "exec $stderr>&2 2>/dev/null"
 
 # In a shell that has words for file descriptors above 9, which dash has not.
 with_all_descriptors() {
@@ -46,6 +50,7 @@ printf "cmd=abort exitcode=%d\n" "$2" >&"$PMI_FD"' sh "$patience" "$status" </de
 }
 
 status=0 reason=''
+# shellcheck disable=SC2034 # eval uses the reason
 case $1 in
 */*)
     [ -x "$1" ] || status=126 reason='Permission denied'
@@ -55,10 +60,10 @@ case $1 in
 esac
 if [ "$status" -ne 0 ]; then
     # In Hydra's own words, which verdict.py reads.
-    echo "execvp error on file $1 ($reason)" >&2
+    eval 'echo "execvp error on file $1 ($reason)" >&'"$stderr"
 else
     # Never a builtin or a function of this shell.
-    (exec "$@")
+    eval "(exec \"\$@\" 2>&$stderr $stderr>&-)"
     status=$?
 fi
 [ "$status" -ne 0 ] || exit 0

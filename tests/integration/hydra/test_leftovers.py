@@ -22,6 +22,8 @@ Sink = Callable[[str], int]
 PICTURES = "hydra_hwloc_xmlfile_"
 MEMORY = "mpich_sh"
 NOBODY = 65534
+SEES_ALL = Path("/proc/self/ns/pid").readlink() == Path("pid:[4026531836]")
+"""Whether no process can be hidden from us; elsewhere memory is left to the container's end."""
 
 
 def pictures() -> set[Path]:
@@ -69,7 +71,10 @@ def test_files_and_memory_of_ranks_that_were_killed_are_cleared_away(
 
     asyncio.run(run())
     assert pictures() <= files_before
-    assert memory() <= memory_before
+    if SEES_ALL:
+        assert memory() <= memory_before
+    for left in memory() - memory_before:
+        left.unlink()
 
 
 def test_what_others_own_or_use_is_left_alone(
@@ -102,4 +107,4 @@ def test_what_others_own_or_use_is_left_alone(
         assert anothers_picture.exists()
         assert anothers_memory.exists()
         assert mapped.exists()
-        assert not abandoned.exists()
+        assert abandoned.exists() != SEES_ALL

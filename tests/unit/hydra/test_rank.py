@@ -120,6 +120,20 @@ def test_a_mark_that_cannot_be_left_changes_nothing(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (3, b"")
 
 
+@pytest.mark.parametrize("shell", [name for name in ("dash", "bash") if shutil.which(name)])
+@pytest.mark.parametrize("connection", ["3", "4"])
+def test_the_shell_says_nothing_of_its_own(shell: str, connection: str) -> None:
+    """Ranks are ended by signals whenever a job is; what the program says is passed on."""
+    words = with_failure_told(["sh", "-c", "echo mine >&2; kill -TERM $$"], FORGETFUL, patience=0)
+    done = subprocess.run(
+        [shell, *words[1:]],
+        env={"PATH": "/usr/bin:/bin", "PMI_FD": connection, "MRUNKIT_FAILED_RANK": "/dev/null"},
+        capture_output=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (143, b"mine\n")
+
+
 def test_a_signal_to_all_processes_of_a_rank_is_the_programs(tmp_path: Path) -> None:
     """mpiexec passes SIGUSR1 on to all processes of a rank."""
     program = ["sh", "-c", "trap 'exit 5' USR1; kill -USR1 0; sleep 9; exit 6"]

@@ -53,27 +53,29 @@ def test_files_and_memory_of_ranks_that_were_killed_are_cleared_away(
     new_job: NewJob, sink: Sink, tmp_path: Path, forever: str, shell: tuple[str, ...]
 ) -> None:
     """Both are there while the job runs, or this test would show nothing."""
-    files_before, memory_before = pictures(), memory()
+    before = pictures() | memory()
 
-    async def run() -> None:
+    async def run() -> set[Path]:
         async with new_job(*shell) as job:
             await job.start_containers(2)
             mpiexec = await job.start_mpi([2, 2], [forever], stdout=sink("out"), stderr=sink("err"))
             await until(lambda: lines(tmp_path / "out") == 4)  # past MPI_Init
-            assert pictures() - files_before
-            assert memory() - memory_before
+            there = (pictures() | memory()) - before
+            assert there & pictures()
+            assert there & memory()
 
             await asyncio.wait_for(mpiexec.end(0), PATIENCE)
             for container in job.containers:
                 with contextlib.suppress(ProcessLookupError):
                     container.send_signal(signal.SIGTERM)
             await job.ends()
+            return there
 
-    asyncio.run(run())
-    assert pictures() <= files_before
+    there = asyncio.run(run())
+    assert not there & pictures()
     if SEES_ALL:
-        assert memory() <= memory_before
-    for left in memory() - memory_before:
+        assert not there & memory()
+    for left in there & memory():
         left.unlink()
 
 

@@ -11,12 +11,17 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 sys.path.insert(0, str(Path(__file__).parent))
 
 pytest_plugins = ["docker_fixtures"]
 
 REQUIRE_ALL = "MRUNKIT_REQUIRE_ALL"
+
+# How long one example takes says nothing on a machine that others use as well.
+settings.register_profile("mrunkit", deadline=None)
+settings.load_profile("mrunkit")
 
 
 @pytest.hookimpl(trylast=True)

@@ -140,7 +140,7 @@ def test_events_arrive_byte_by_byte(receive: Receive, recorded: dict[str, bytes]
     assert receive(single_bytes(recorded["subscribe"] + LAST_CHUNK)) == expected
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(data=st.data())
 def test_events_do_not_depend_on_chunks_or_packets(receive: Receive, data: st.DataObject) -> None:
     """Records may span chunks, chunks may span packets, and both be longer than a read of 4 KiB."""

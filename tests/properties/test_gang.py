@@ -12,7 +12,6 @@ from hypothesis.stateful import run_state_machine_as_test
 from wrong_schedulers import BUGS
 
 BOUNDS = settings(
-    deadline=None,
     derandomize=True,
     database=None,
     stateful_step_count=40,

@@ -113,7 +113,7 @@ def _subscribed(name: str, seed: int) -> Framework:
     return Framework(gang=gang, random_numbers=random.Random(seed))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.integers(0, 10**6))
 def test_both_get_the_whole_cluster_in_turn(seed: int) -> None:
     """Each starts out with half of the agents, and both have been launched within 20 minutes."""

@@ -7,10 +7,10 @@ set -fu
 # Only what is started from here on has this variable. Each rank is in a session of its own
 # and hydra_pmi_proxy takes its ranks along only if it gets to it: this is how they are found.
 MRUNKIT_RANKS_OF=$MRUNKIT_TASK
-# What rank.sh makes, if it is around the ranks.
+# What rank.sh makes, if it is around the ranks: this file, or one with its pid behind a dot.
 MRUNKIT_FAILED_RANK=${MESOS_SANDBOX:-$PWD}/mrunkit-failed-rank.$MRUNKIT_TASK
 export MRUNKIT_RANKS_OF MRUNKIT_FAILED_RANK
-child='' stopped='' problem='' version='' word=''
+child='' stopped='' problem='' version='' word='' failed=''
 
 # The token stays out of the list of processes, except with wget, which may be busybox's
 # and have nothing better: that is found in containers, where only the job's own look.
@@ -110,6 +110,16 @@ signal_ranks() {
     return "$found"
 }
 
+# Sets `failed`: the status of the first rank that has failed, if any has.
+read_failed_rank() {
+    set +f
+    for mark in "$MRUNKIT_FAILED_RANK" "$MRUNKIT_FAILED_RANK".*; do
+        read -r failed <"$mark" && break
+    done 2>/dev/null
+    set -f
+    [ -n "$failed" ]
+}
+
 # What MPICH leaves when it is cut short: the proxy a picture of the machine, which ranks look at
 # while they start and can do without; ranks the memory that they share, 1 to 3 MB of it. Neither
 # name tells the job, so what is not another user's goes, and memory only if no process maps it:
@@ -166,7 +176,7 @@ done
 status=${stopped:-$status}
 # hydra_pmi_proxy ends with 0 even if a rank failed, or the kernel killed one; with 7, a number of
 # its own, where such a rank has ended the others.
-if [ "$status" -lt 128 ] && read -r failed 2>/dev/null <"$MRUNKIT_FAILED_RANK"; then
+if [ "$status" -lt 128 ] && read_failed_rank; then
     case $failed in
     126 | 127) status=$((160 + failed - 35)) ;;
     [1-9] | [1-8][0-9] | 90) status=$((160 + failed)) ;;

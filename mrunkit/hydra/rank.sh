@@ -21,6 +21,11 @@ with_all_descriptors() {
     exit 1
 }
 
+# In a shell of its own: a file that cannot be made ends the shell that tries.
+mark() {
+    (echo "$status" >>"$1") 2>/dev/null
+}
+
 # hydra_pmi_proxy closes the connection right after it has let the rank out of MPI_Finalize.
 # shellcheck disable=SC2016 # words of their own, for the other shell
 is_finalized() {
@@ -72,11 +77,15 @@ case $((status - 128)) in
 4 | 5 | 6 | 7 | 8 | 9 | 11 | 31) is_crash=yes ;;
 *)
     is_crash=''
-    ! is_finalized || exit "$status"
+    # Ranks on other hosts may notice the loss at once, and we are killed while we look.
+    mark "$MRUNKIT_FAILED_RANK.$$"
+    if is_finalized; then
+        rm -f "$MRUNKIT_FAILED_RANK.$$"
+        exit "$status"
+    fi
     ;;
 esac
-# In a shell of its own: a file that cannot be made ends the shell that tries.
-(echo "$status" >>"$MRUNKIT_FAILED_RANK") 2>/dev/null
+mark "$MRUNKIT_FAILED_RANK"
 if [ -n "$is_crash" ]; then
     # Told as such, for mpiexec's status to be what it is without us: 11, not 139.
     # shellcheck disable=SC3045 # all shells have it; the program has left its own core

@@ -6,6 +6,7 @@ import fcntl
 import os
 import select
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -127,7 +128,7 @@ def test_the_shell_says_nothing_of_its_own(shell: str, connection: str) -> None:
     words = with_failure_told(["sh", "-c", "echo mine >&2; kill -TERM $$"], FORGETFUL, patience=0)
     done = subprocess.run(
         [shell, *words[1:]],
-        env={"PATH": "/usr/bin:/bin", "PMI_FD": connection, "MRUNKIT_FAILED_RANK": "/dev/null"},
+        env={"PATH": "/usr/bin:/bin", "PMI_FD": connection, "MRUNKIT_FAILED_RANK": "/nowhere/mark"},
         capture_output=True,
         check=False,
     )
@@ -180,7 +181,7 @@ def around(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[
     ranks: list[Rank] = []
     programs = tmp_path / "bin"
     programs.mkdir()
-    for name in ("sh", "sleep", request.param):
+    for name in ("sh", "sleep", "rm", request.param):
         program = shutil.which("busybox" if request.param == "busybox" else name)
         assert program is not None
         (programs / name).symlink_to(program)
@@ -244,7 +245,30 @@ def test_a_rank_that_fails_after_mpi_finalize_ends_nobody(around: Callable[[str]
     rank = around("sleep 0.2; exit 3")
     rank.connection.close()
     assert rank.process.wait(PATIENCE) == 3
-    assert not rank.mark.exists()
+    assert list(rank.mark.parent.glob("mark*")) == []
+
+
+def test_a_mark_is_there_before_the_shell_looks_for_mpi_finalize(tmp_path: Path) -> None:
+    """It may be killed meanwhile, with all others, by a rank that has noticed the loss."""
+    ours, theirs = socket.socketpair()
+    killer = tmp_path / "sleep"
+    killer.write_text("#!/bin/sh\nkill -KILL 0\n")
+    killer.chmod(0o755)
+    with ours, theirs:
+        done = subprocess.run(
+            with_failure_told(["sh", "-c", "exit 3"], EXACT, patience=1),
+            env={
+                "PATH": f"{tmp_path}:/usr/bin:/bin",
+                "PMI_FD": str(theirs.fileno()),
+                "MRUNKIT_FAILED_RANK": str(tmp_path / "mark"),
+            },
+            pass_fds=[theirs.fileno()],
+            start_new_session=True,
+            check=False,
+        )
+    assert done.returncode == -signal.SIGKILL
+    (mark,) = tmp_path.glob("mark.*")
+    assert mark.read_text() == "3\n"
 
 
 def test_a_rank_that_ends_well_ends_nobody(around: Callable[[str], Rank]) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+from mrunkit.hydra.mpiexec import Mpiexec
+
 PATIENCE = 60.0
 """Seconds that something may take on a busy machine; only a test that fails waits so long."""
 
@@ -17,3 +19,8 @@ async def until(holds: Callable[[], bool]) -> None:
             await asyncio.sleep(0.02)
 
     await asyncio.wait_for(look(), PATIENCE)
+
+
+async def finished(mpiexec: Mpiexec) -> int:
+    """Its exit status."""
+    return await asyncio.wait_for(mpiexec.wait(), PATIENCE)

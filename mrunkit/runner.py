@@ -73,6 +73,8 @@ class JobRun:
         self._commands: asyncio.Queue[commands.Command] = asyncio.Queue()
         self._effects: set[asyncio.Task[None]] = set()
         self._ended: asyncio.Future[None] = self._loop.create_future()
+        self._awaits_agents = False
+        """Whether the master has yet to hear of some; an offer may come from one of them."""
         self._driver: Driver
         self._mpi: MpiLaunch
 
@@ -104,7 +106,8 @@ class JobRun:
         self._observe(event, before, self._gang, wanted)
         for command in wanted:
             self._commands.put_nowait(command)
-        if isinstance(event, events.Subscribed | events.AgentLost):
+        is_change = isinstance(event, events.Subscribed | events.AgentLost)
+        if is_change or (self._awaits_agents and isinstance(event, events.OffersReceived)):
             self._in_background(self._ask_capacity())
         self._wait_for_deadline()
 
@@ -179,7 +182,9 @@ class JobRun:
         except MrunkitError as error:
             logger.debug("cannot ask for the agents: %s", error)
             return
-        self.handle(events.CapacityReported(agents=agents))
+        self._awaits_agents = agents is None
+        if agents is not None:
+            self.handle(events.CapacityReported(agents=agents))
 
     def _in_background(self, effect: Coroutine[Any, Any, None]) -> None:
         task = self._loop.create_task(effect)

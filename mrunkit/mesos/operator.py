@@ -57,8 +57,11 @@ class Operator:
             raise self._not_a_master()
         return version
 
-    def agents(self, *, role: str = "*") -> tuple[Agent, ...]:
-        """All agents that are to get tasks, with what they have in all for a role."""
+    def agents(self, *, role: str = "*") -> tuple[Agent, ...] | None:
+        """All agents that are to get tasks, with what they have in all for a role.
+
+        None if the master itself does not know them all yet.
+        """
         return parse_agents(self._get("/slaves"), role=role)
 
     def _get(self, path: str, *, redirects: int = 2) -> dict[str, Any]:

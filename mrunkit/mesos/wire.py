@@ -197,15 +197,18 @@ def _parse_status(status: Json) -> TaskUpdated:
 # --- from Mesos: /slaves --------------------------------------------------------------
 
 
-def parse_agents(answer: Json, *, role: str) -> tuple[Agent, ...]:
+def parse_agents(answer: Json, *, role: str) -> tuple[Agent, ...] | None:
     """What the agents of a `/slaves` answer could give to a role in all.
 
-    Those count that are briefly away: the master removes an agent that does not come back. An
-    agent that was there before the master was is in a list of its own.
+    Those count that are briefly away: the master removes an agent that does not come back. None
+    while the master waits for agents from before its own start, up to 10 minutes: it has written
+    down who they are, and not what they have (SlaveInfo as `recovered_slaves` shows it).
     """
+    if answer.get("recovered_slaves"):
+        return None
     return tuple(
         _parse_agent(raw, role)
-        for raw in (*answer.get("slaves", ()), *answer.get("recovered_slaves", ()))
+        for raw in answer["slaves"]
         if not raw.get("deactivated") and not raw.get("drain_info")
     )
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import re
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -48,6 +49,9 @@ OTHER_FILES = 128
 FIRST_LOOK_SECONDS = 0.02
 LONGEST_LOOK_SECONDS = 1.0
 """The kernel tells nobody when a connection is established to another process: one looks."""
+
+_NO_ACCOUNT = re.compile(r"No such user '(?P<name>[^']+)'")
+"""At the end of what an agent says that could not give a task's directory to its owner."""
 
 
 class Site(Protocol):
@@ -167,6 +171,14 @@ class Launch:
         if failed is not None:
             # Its own process has ended as it should.
             return replace(event, state=TaskState.FINISHED, failed_rank=failed)
+        stranger = _NO_ACCOUNT.search(event.message)
+        if stranger is not None:
+            return replace(
+                event,
+                message=f"there is no account {stranger['name']} on the host",
+                reason="",
+                remedy="name one that the hosts have with --run-as",
+            )
         return self._site.explain(event)
 
     async def run(self, hosts: tuple[MpiHost, ...]) -> MpiExited:

@@ -22,7 +22,7 @@ def in_lab(options: RunOptions, lab: Lab, *, network: str | None, is_on_hosts: b
     if is_on_hosts and options.image is not None:
         raise UsageError("--image and --no-image exclude each other")
     _require_program(options.program, lab.master)
-    filled: dict[str, Any] = {"master": lab.master}
+    filled: dict[str, Any] = {"master": lab.master, "run_as": options.run_as or _account(lab)}
     if options.principal is None and options.secret_file is None:
         filled |= _credentials(lab)
     image = None if is_on_hosts else options.image or lab.settings.image
@@ -48,6 +48,11 @@ def _credentials(lab: Lab) -> dict[str, Any]:
             "or give --principal and --secret-file",
         )
     return {"principal": principal, "secret_file": secret_file}
+
+
+def _account(lab: Lab) -> str | None:
+    """Whom jobs belong to in the lab: as bootstrap has it, the account of ssh without another."""
+    return lab.settings.user or lab.hosts[0].variables.get("ansible_user")
 
 
 def _mpiexec(lab: Lab) -> str | None:

@@ -67,6 +67,7 @@ class RunOptions:
     output_dir: Path | None
     events: Path | None
     is_dry_run: bool
+    run_as: str | None = None
     kill_on_bad_exit: bool = True
     image: str | None = None
     network: str = "host"
@@ -89,6 +90,8 @@ class RunRequest:
     """None: a cluster of its own on this machine."""
     master_text: str
     role: str
+    account: str
+    """The hosts' account that tasks belong to."""
     credentials: Credentials | None
     mpi: MpiOptions
     containers: ContainerOptions | None
@@ -128,6 +131,7 @@ def build_request(options: RunOptions, settings: Settings) -> RunRequest:
         master=master,
         master_text=options.master,
         role=options.role,
+        account=options.run_as or settings.user,
         credentials=_credentials(options),
         mpi=MpiOptions(
             program=Program(

@@ -105,6 +105,14 @@ def run(
         Distribution, Option("--distribution", help="Ranks to nodes: in turn, or in blocks.")
     ] = Distribution.CYCLIC,
     role: Annotated[str, Option("--role", help="Mesos role to get offers for.")] = "*",
+    run_as: Annotated[
+        str | None,
+        Option(
+            "--run-as",
+            metavar="NAME",
+            help="The hosts' account that tasks belong to.  [default: the lab's, else yours]",
+        ),
+    ] = None,
     principal: Annotated[str | None, Option("--principal", help="Who we are to Mesos.")] = None,
     secret_file: Annotated[
         Path | None, Option("--secret-file", metavar="FILE", help="Holds the principal's secret.")
@@ -234,6 +242,7 @@ def run(
         constraints=tuple(constraint or ()),
         distribution=distribution,
         role=role,
+        run_as=run_as,
         principal=principal,
         secret_file=secret_file,
         advertise=advertise,

@@ -110,8 +110,9 @@ class Session:
             await self._find_master(cluster, launch),
             FrameworkSpec(
                 name=f"mrunkit: {request.name}",
-                user=settings.user,
+                user=request.account,
                 role=request.role,
+                uses_gpus=request.containers is not None and request.containers.gpus is not None,
                 principal=request.credentials.principal if request.credentials else None,
                 hostname=settings.hostname,
             ),

@@ -7,6 +7,7 @@ Source: mesos.proto, `ContainerInfo.DockerInfo`.
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Mapping
 from typing import Any
 
@@ -52,7 +53,8 @@ def container_info(
         # As much again would be swap, which a job that computes is better off without.
         ("memory-swap", f"{round(mem)}m"),
     ]
-    if options.mode is not NetworkMode.HOST:
+    # A name that is an address would tell the container the host's address as its own.
+    if options.mode is not NetworkMode.HOST and not _is_address(hostname):
         parameters.append(("hostname", hostname))
     if options.gpus is not None:
         parameters.append(("gpus", options.gpus))
@@ -83,3 +85,11 @@ def volume_info(volume: str) -> dict[str, str]:
     """One mount as a Volume of mesos.proto."""
     host_path, container_path, mode = volume.split(":")
     return {"host_path": host_path, "container_path": container_path, "mode": mode.upper()}
+
+
+def _is_address(hostname: str) -> bool:
+    try:
+        ipaddress.ip_address(hostname)
+    except ValueError:
+        return False
+    return True

@@ -37,7 +37,7 @@ from mrunkit.mesos.address import HostPort
 from mrunkit.mesos.wire import TaskCommand
 from mrunkit.process_identity import ProcessIdentity
 from mrunkit.scheduler.commands import LaunchTask
-from mrunkit.scheduler.events import TaskUpdated
+from mrunkit.scheduler.events import TaskState, TaskUpdated
 from mrunkit.scheduler.job import JobSpec, MpiOptions, Program
 
 if TYPE_CHECKING:
@@ -182,7 +182,8 @@ class ContainerSite:
 
     def explain(self, update: TaskUpdated) -> TaskUpdated:
         """Docker's and Mesos' words about a container, made to help."""
-        if not update.state.is_terminal:
+        # One that was killed on request ends with 137 as well, and the reason says who asked.
+        if not update.state.is_terminal or update.state is TaskState.KILLED:
             return update
         known = explain_failure(
             f"{update.message} {update.reason}",

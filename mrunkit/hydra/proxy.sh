@@ -7,13 +7,16 @@ set -fu
 # Only what is started from here on has this variable. Each rank is in a session of its own
 # and hydra_pmi_proxy takes its ranks along only if it gets to it: this is how they are found.
 MRUNKIT_RANKS_OF=$MRUNKIT_TASK
+# A sandbox belongs to the task's account on the host, and its container may run as somebody else.
+sandbox=${MESOS_SANDBOX:-$PWD}
+[ -w "$sandbox" ] || sandbox=/tmp
 # What rank.sh makes, if it is around the ranks: this file, or one with its pid behind a dot.
-MRUNKIT_FAILED_RANK=${MESOS_SANDBOX:-$PWD}/mrunkit-failed-rank.$MRUNKIT_TASK
+MRUNKIT_FAILED_RANK=$sandbox/mrunkit-failed-rank.$MRUNKIT_TASK
 export MRUNKIT_RANKS_OF MRUNKIT_FAILED_RANK
 child='' stopped='' problem='' version='' word='' failed=''
 
-# The token stays out of the list of processes, except with wget, which may be busybox's
-# and have nothing better: that is found in containers, where only the job's own look.
+# The token is in no list of processes from here on, except with wget, which may be busybox's
+# and have nothing better. (Docker's own command line, on the host, shows a container's variables.)
 # bash comes first for its speed: a fourth of curl's 10 ms, with 64 on one machine it counts.
 request() {
     unset http_proxy HTTP_PROXY all_proxy ALL_PROXY

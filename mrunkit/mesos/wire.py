@@ -57,7 +57,11 @@ class TaskCommand:
 
 
 def framework_info(spec: FrameworkSpec) -> Json:
-    """The FrameworkInfo of a job: gone, with its tasks, when the connection is gone."""
+    """The FrameworkInfo of a job: gone, with its tasks, when the connection is gone.
+
+    Without checkpoints the loss of an agent is told within 25 ms, not after 84 s; the price is
+    that the job ends where its tasks could have outlived an agent's restart.
+    """
     info: Json = {
         "name": spec.name,
         "user": spec.user,

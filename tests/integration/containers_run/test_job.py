@@ -18,11 +18,16 @@ def test_a_ranks_exit_status_is_the_commands(mrunkit: ContainerRuns) -> None:
     assert (ended.status, ended.stdout) == (42, "")
 
 
-@pytest.mark.parametrize("ranks", ["4", "2"])
-def test_a_rank_that_fails_ends_the_others(mrunkit: ContainerRuns, ranks: str) -> None:
-    """On both nodes; it was alone on its own, or not. UCX would notice it before we do."""
+@pytest.mark.parametrize(
+    "words", [("-n", "4"), ("-n", "2"), ("-n", "2", "--user", "65534:65534")], ids=" ".join
+)
+def test_a_rank_that_fails_ends_the_others(mrunkit: ContainerRuns, words: tuple[str, ...]) -> None:
+    """On both nodes; it was alone on its own, or not, or may not write to its sandbox.
+
+    UCX would notice it before we do.
+    """
     script = "[ $PMI_RANK -ne 1 ] || exit 42; sleep 60"
-    words = ("--in-image", "-N", "2", "-n", ranks, "local", "/bin/sh", "-c", script)
+    words = ("--time-limit", "50", "--in-image", "-N", "2", *words, "local", "/bin/sh", "-c", script)
     ended = mrunkit.run_in(*words)
     assert ended.status == 42, ended.stderr
     assert "a rank ended with status 42, without MPI_Finalize" in ended.stderr

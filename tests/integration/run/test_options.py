@@ -32,6 +32,14 @@ def test_ranks_run_where_the_client_was_started(mrunkit: Mrunkit) -> None:
     assert mrunkit.run("-q", "--workdir", "/usr", "local", "pwd").stdout == "/usr\n"
 
 
+def test_an_account_that_the_hosts_do_not_have(mrunkit: Mrunkit) -> None:
+    """It may be that of the person at the command line, so the remedy is an option."""
+    ended = mrunkit.run("--run-as", "no-such-account", "local", "pwd")
+    assert ended.status == 125
+    assert "there is no account no-such-account on the host" in ended.stderr
+    assert "--run-as" in ended.stderr
+
+
 def test_arguments_belong_to_the_program(mrunkit: Mrunkit) -> None:
     """Also those that look like mrunkit's, Hydra's or the shell's."""
     given = ["-n", "3", "--help", "--", ":", "a b", "$HOME", "*", "'", "", "-genv", "ü"]

@@ -87,6 +87,23 @@ def test_a_lab_tells_all_that_a_job_needs(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("given", "variables", "account"),
+    [
+        (None, {}, None),
+        (None, {"ansible_user": "debian"}, "debian"),
+        (None, {"ansible_user": "debian", "lab_user": "mpi"}, "mpi"),
+        ("me", {"ansible_user": "debian", "lab_user": "mpi"}, "me"),
+    ],
+)
+def test_jobs_belong_to_an_account_of_the_lab(
+    tmp_path: Path, given: str | None, variables: dict[str, str], account: str | None
+) -> None:
+    """The person at the command line need not have one there."""
+    of_lab = with_secret(lab(tmp_path, **variables))
+    assert filled(replace(OPTIONS, run_as=given), of_lab).run_as == account
+
+
 def test_three_masters_are_found_by_zookeeper(tmp_path: Path) -> None:
     """Whichever of them leads."""
     options = filled(OPTIONS, lab(tmp_path, masters=3, lab_mesos_authentication=False))

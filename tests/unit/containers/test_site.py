@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from mrunkit.containers.options import ContainerOptions
@@ -46,5 +48,7 @@ def test_only_the_end_of_a_task_is_explained(site: ContainerSite) -> None:
     words = "Container exited with status 137"
     running = TaskUpdated(task_id="j.0.0", state=TaskState.RUNNING, message=words)
     failed = TaskUpdated(task_id="j.0.0", state=TaskState.FAILED, message=words)
+    killed = replace(failed, state=TaskState.KILLED, reason="REASON_AGENT_DRAINING")
     assert site.explain(running) == running
+    assert site.explain(killed) == killed
     assert site.explain(failed).remedy is not None

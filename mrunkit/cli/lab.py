@@ -74,6 +74,16 @@ def up(
     acceleration: Annotated[
         Acceleration, typer.Option("--accel", help="How qemu's guests run.")
     ] = Acceleration.AUTO,
+    cgroups: Annotated[
+        int,
+        typer.Option(
+            "--cgroups",
+            metavar="1|2",
+            min=1,
+            max=2,
+            help="Version in qemu's guests; agents of Apache Mesos need 1.",
+        ),
+    ] = 2,
     is_json: Json = False,
 ) -> None:
     """Make hosts with systemd and sshd, and an inventory for them.
@@ -92,7 +102,7 @@ def up(
         hosts=hosts or DEFAULT_HOSTS,
         recipe=recipe(backend, suite, is_ready=is_ready, extra=tuple(include or ()), mirror=mirror),
         image=image.resolve() if image is not None else None,
-        size=GuestSize(memory=memory, cpus=cpus, acceleration=acceleration),
+        size=GuestSize(memory=memory, cpus=cpus, acceleration=acceleration, cgroups=cgroups),
     )
     check_request(request)
     signal.signal(signal.SIGTERM, _end)

@@ -17,6 +17,12 @@ _KERNEL_OPTIONS = f"root=LABEL={ROOT_LABEL} rw console=ttyS0 net.ifnames=0 quiet
 """quiet: a guest without KVM takes longer to boot if it has more to write; nor does it need to be
 kept from what its emulated processor does not do, which costs it a tenth."""
 
+_CGROUPS_1_OPTIONS = (
+    "systemd.unified_cgroup_hierarchy=0",
+    # From systemd 256 on it is not enough to ask.
+    "SYSTEMD_CGROUP_ENABLE_LEGACY_FORCE=1",
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GuestFiles:
@@ -57,7 +63,7 @@ def guest_command(
     words += ["-device", f"virtio-net-pci,netdev=lab,mac={second},romfile="]
     if files.kernel is not None and files.initrd is not None:
         words += ["-kernel", str(files.kernel), "-initrd", str(files.initrd)]
-        words += ["-append", kernel_options(lab, host.name)]
+        words += ["-append", kernel_options(lab, host.name, cgroups=guest.cgroups)]
     return words
 
 
@@ -68,9 +74,10 @@ def accelerator_words(accelerator: str) -> list[str]:
     return ["-accel", "tcg,thread=multi", "-cpu", "max"]
 
 
-def kernel_options(lab: LabRecord, host: str) -> str:
+def kernel_options(lab: LabRecord, host: str, *, cgroups: int) -> str:
     """The kernel's command line: what systemd must know before the seed is unpacked."""
-    return f"{_KERNEL_OPTIONS} systemd.hostname={host} systemd.machine_id={lab.machine_id(host)}"
+    identity = (f"systemd.hostname={host}", f"systemd.machine_id={lab.machine_id(host)}")
+    return " ".join([_KERNEL_OPTIONS, *identity, *(_CGROUPS_1_OPTIONS if cgroups == 1 else ())])
 
 
 def guest_uuid(lab: LabRecord, host: str) -> str:

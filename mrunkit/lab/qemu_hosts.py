@@ -67,6 +67,7 @@ class QemuHosts:
             accelerator=accelerator,
             multicast_port=multicast_port(identity, used),
             is_cloud_image=request.image is not None,
+            cgroups=request.size.cgroups,
         )
         return LabRecord(
             name=request.name,

@@ -47,6 +47,8 @@ class GuestRecord:
     multicast_port: int
     """Of the network that joins their second cards."""
     is_cloud_image: bool
+    cgroups: int = 2
+    """Their version."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -88,6 +88,8 @@ class GuestSize:
     """MB."""
     cpus: int = 2
     acceleration: Acceleration = Acceleration.AUTO
+    cgroups: int = 2
+    """Version of control groups; agents of Apache Mesos need 1 for containers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,6 +138,11 @@ def check_request(request: LabRequest) -> None:
     wrong = []
     if request.image is not None and request.backend is not Backend.QEMU:
         wrong.append(f"--image {request.image}: cloud images are for --backend qemu")
+    if request.size.cgroups != 2 and (request.backend is not Backend.QEMU or request.image):
+        wrong.append(
+            f"--cgroups {request.size.cgroups}: is for qemu's guests of a base tree; containers "
+            "have this machine's, and a cloud image what its boot loader says"
+        )
     if request.image is not None and not request.image.is_file():
         wrong.append(f"--image {request.image}: there is no such file")
     if request.image is not None and not request.recipe.is_plain:

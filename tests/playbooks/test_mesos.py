@@ -250,6 +250,17 @@ def test_what_a_daemon_says_is_told_if_it_does_not_start(
     assert set(agents(mesos)) == {"host1", "host2"}
 
 
+def test_agents_that_would_run_no_containers_are_refused(
+    mesos: LabHosts, archives: tuple[Archive, Archive]
+) -> None:
+    """Apache Mesos on a host with cgroup v2 only; nothing is changed there."""
+    without = {"mesos_has_cgroups_v1": False, "mesos_cgroups_v2_flag": ""}
+    played = mesos.play(*STEPS, check=False, **archives[0].variables, **without)
+    assert set(played.failed.items()) >= {("host1", 1), ("host2", 1)}
+    assert "systemd.unified_cgroup_hierarchy=0" in played.output
+    assert set(played.changed.values()) == {0}
+
+
 def test_nothing_is_guessed_about_where_mesos_comes_from(lab_hosts: LabHosts) -> None:
     """Without a repository or an archive, the run ends before it changes anything."""
     played = lab_hosts.play(*STEPS, check=False)

@@ -27,8 +27,8 @@ def test_a_rank_that_fails_ends_the_others(mrunkit: ContainerRuns, words: tuple[
     UCX would notice it before we do.
     """
     script = "[ $PMI_RANK -ne 1 ] || exit 42; sleep 60"
-    words = ("--time-limit", "50", "--in-image", "-N", "2", *words, "local", "/bin/sh", "-c", script)
-    ended = mrunkit.run_in(*words)
+    given = ("--time-limit", "50", "--in-image", "-N", "2", *words)
+    ended = mrunkit.run_in(*given, "local", "/bin/sh", "-c", script)
     assert ended.status == 42, ended.stderr
     assert "a rank ended with status 42, without MPI_Finalize" in ended.stderr
 

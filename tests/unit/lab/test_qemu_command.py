@@ -50,6 +50,18 @@ def test_no_two_guests_share_what_must_be_their_own() -> None:
     assert (len(macs), len(uuids), len(forwards)) == (6, 3, 3)
 
 
+def test_a_guest_boots_with_the_control_groups_asked_for() -> None:
+    """By its kernel's command line."""
+    found = guest_lab()
+
+    def options(cgroups: int) -> str:
+        command = guest_command(found, found.hosts[0], replace(GUESTS, cgroups=cgroups), FILES)
+        return command[command.index("-append") + 1]
+
+    assert "systemd.unified_cgroup_hierarchy=0" in options(1).split()
+    assert "cgroup" not in options(2).lower()
+
+
 def test_ssh_is_reached_from_this_machine_only() -> None:
     """The forwarded port listens on the loopback interface."""
     (uplink,) = (word for word in words(1) if "hostfwd" in word)

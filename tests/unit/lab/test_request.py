@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from mrunkit.lab.request import (
     KERNEL_PACKAGES,
     READY_PACKAGES,
     Backend,
+    GuestSize,
     Suite,
     check_name,
     check_request,
@@ -50,6 +52,14 @@ def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
         "--include --force: is no package name",
         "--mirror ftp//nowhere: is no address such as http://HOST/debian",
     ]
+
+
+def test_only_guests_of_a_base_tree_have_control_groups_of_their_own() -> None:
+    """Containers have this machine's."""
+    first = replace(request(), size=GuestSize(cgroups=1))
+    with pytest.raises(UsageError, match="--cgroups 1"):
+        check_request(first)
+    assert check_request(replace(first, backend=Backend.QEMU)) is None
 
 
 @pytest.mark.parametrize("mirror", ["http://mirror/debian", "https://mirror/d", "file:/srv/debian"])

@@ -155,6 +155,19 @@ def check_surroundings(flags: dict[str, str]) -> None:
                 "Failed to create a containerizer: Could not create DockerContainerizer: "
                 f"Failed to create docker: '{docker}' is not there"
             )
+        # Both as in the maintained fork; agents of Apache Mesos do not know the flag.
+        if not flag.is_on(flags, "enable_cgroupsv2") and not has_cgroups_v1():
+            raise flag.FlagError(
+                "Failed to create a containerizer: Could not create DockerContainerizer: "
+                "Failed to create docker: Failed to find a mounted cgroups hierarchy for the 'cpu' "
+                "subsystem; you probably need to mount cgroups manually"
+            )
+
+
+def has_cgroups_v1() -> bool:
+    """Whether a hierarchy `cpu` of version 1 is mounted."""
+    mounts = [line.split() for line in Path("/proc/mounts").read_text().splitlines()]
+    return any(words[2] == "cgroup" and "cpu" in words[3].split(",") for words in mounts)
 
 
 def main() -> None:
@@ -163,6 +176,9 @@ def main() -> None:
         flags = flag.parse_flags(sys.argv[1:], flag.AGENT)
         if flag.is_on(flags, "version"):
             sys.stdout.write(f"mesos {VERSION}\n")
+            return
+        if flag.is_on(flags, "help"):
+            sys.stdout.writelines(f"  --{name}=VALUE\n" for name in sorted(flag.AGENT))
             return
         check_surroundings(flags)
         agent = Agent(flags)

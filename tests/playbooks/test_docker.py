@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,17 @@ def _daemon(hosts: LabHosts, host: str) -> Any:
 
 def _put_daemon(hosts: LabHosts, host: str, text: str) -> None:
     hosts.on(host, "sh", "-c", f"echo '{text}' > {DAEMON}")
+
+
+@contextmanager
+def _stand_in(hosts: LabHosts, host: str, name: str, said: str) -> Iterator[None]:
+    """Have a command say something else for a while; the service runs the real one."""
+    path = f"/usr/local/sbin/{name}"
+    hosts.on(host, "sh", "-c", f"printf '#!/bin/sh\necho \"{said}\"\n' > {path}; chmod 755 {path}")
+    try:
+        yield
+    finally:
+        hosts.on(host, "rm", path)
 
 
 def _pid(hosts: LabHosts, host: str) -> str:
@@ -150,3 +163,32 @@ def test_running_containers_are_not_ended_unasked(lab_hosts: LabHosts, tmp_path:
     assert len(running) == 1
     assert allowed.status == 0
     assert size == "20m"
+
+
+def test_images_of_new_engines_have_the_ids_of_old_ones(lab_hosts: LabHosts) -> None:
+    """29 is told to keep images as the others do, and is asked only once."""
+    with _stand_in(lab_hosts, "host1", "dockerd", "Docker version 29.4.0, build 0"):
+        lab_hosts.play(*PLAYS, docker_max_major="")
+        features = [_daemon(lab_hosts, host).get("features") for host in ("host1", "host2")]
+        again = lab_hosts.play(*PLAYS, docker_max_major="")
+        lab_hosts.play("teardown.yml", "--tags", "docker", "--limit", "host1")
+        left = lab_hosts.on("host1", "ls", "/etc/docker").split()
+
+    assert features == [{"containerd-snapshotter": False}, None]
+    assert set(again.changed.values()) == {0}
+    assert left == ["key.json"]
+
+
+def test_images_are_not_put_out_of_sight_unasked(lab_hosts: LabHosts) -> None:
+    """Those in containerd's store stay as they are until somebody says otherwise."""
+    lab_hosts.play(*PLAYS)
+    info = "[driver-type io.containerd.snapshotter.v1]"
+    with (
+        _stand_in(lab_hosts, "host1", "dockerd", "Docker version 29.4.0, build 0"),
+        _stand_in(lab_hosts, "host1", "docker", info),
+    ):
+        played = lab_hosts.play(*PLAYS, check=False, docker_max_major="")
+
+    assert played.failed == {"host0": 0, "host1": 1, "host2": 0}
+    assert "its 1 images in containerd's store" in " ".join(played.output.split())
+    assert "features" not in _daemon(lab_hosts, "host1")

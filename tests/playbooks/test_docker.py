@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from container_hosts import LabHosts
+from container_hosts import CONTAINER_SKIPS, LabHosts
 from small_image import NAME, put_small_image, save_small_image
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]
@@ -192,3 +192,23 @@ def test_images_are_not_put_out_of_sight_unasked(lab_hosts: LabHosts) -> None:
     assert played.failed == {"host0": 0, "host1": 1, "host2": 0}
     assert "its 1 images in containerd's store" in " ".join(played.output.split())
     assert "features" not in _daemon(lab_hosts, "host1")
+
+
+@pytest.mark.parametrize(
+    ("version", "is_encrypted", "is_told"),
+    [("29.1.3", True, True), ("29.1.3", False, False), ("29.2.1", True, False)],
+)
+def test_engines_with_other_keys_are_refused(
+    lab_hosts: LabHosts, version: str, is_encrypted: bool, is_told: bool
+) -> None:
+    """Where the network is encrypted, before anything is changed, with the hosts that differ."""
+    settings = {
+        "lab_network_is_encrypted": is_encrypted,
+        "validate_skip": [*CONTAINER_SKIPS, "encryption"],
+        "docker_max_major": "",
+    }
+    with _stand_in(lab_hosts, "host1", "dockerd", f"Docker version {version}, build 0"):
+        played = lab_hosts.play(*PLAYS, "--check", check=False, **settings)
+
+    said = f"host1 has or would have Docker {version} and host0" in " ".join(played.output.split())
+    assert (said, played.status != 0) == (is_told, is_told)

@@ -212,3 +212,15 @@ def test_engines_with_other_keys_are_refused(
 
     said = f"host1 has or would have Docker {version} and host0" in " ".join(played.output.split())
     assert (said, played.status != 0) == (is_told, is_told)
+
+
+def test_packages_that_keep_docker_out_are_named(lab_hosts: LabHosts) -> None:
+    """Where Docker is yet to come: podman and its runc are somebody's, and stay."""
+    with _stand_in(lab_hosts, "host1", "rpm", "runc podman "):
+        fine = lab_hosts.play(*PLAYS, "--check", docker_source="repository")
+        with _stand_in(lab_hosts, "host1", "dockerd", ""):
+            played = lab_hosts.play(*PLAYS, "--check", check=False, docker_source="repository")
+
+    assert fine.status == 0
+    assert played.failed == {"host0": 0, "host1": 1, "host2": 0}
+    assert "run `dnf remove podman runc` on it" in " ".join(played.output.split())

@@ -30,7 +30,18 @@ OLDEST_PYTHON_SINCE = (3, 9)
 """For those after the table."""
 
 ENCRYPTION_MATCHES = ("xt_bpf", "xt_u32")
-"""Docker sorts out what is to be encrypted with one of them: bpf since 23.0, u32 before."""
+"""Docker sorts out what is to be encrypted with one of them."""
+BPF_SINCE = (20, 10, 24)
+BPF_SINCE_IN_23 = (23, 0, 3)
+"""With these it began to try bpf where there is no u32 (CVE-2023-28840 and its like)."""
+BPF_ALONE_SINCE = (25, 0, 0)
+"""By now it takes bpf and nothing else (moby#45281)."""
+
+OLDEST_DOCKER = {
+    ("debian", "13"): {"distribution": 26, "repository": 28},
+    ("ubuntu", "24.04"): {"repository": 26},
+}
+"""Major versions with which Docker's sources begin, where that is later than 25."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +90,14 @@ class Settings:
     has_nfs: bool
     subnet: str
     is_encrypted: bool
+    docker_source: str
+    docker_version: str
+    """Which is asked for, or its beginning."""
+    docker_max_major: str
+    """Empty: any."""
+    docker_repository_url: str
+    """Empty: Docker's own."""
+    docker_is_upgraded: bool
     clock_tolerance: float
     free_mib: Mapping[str, int]
     skip: Sequence[str]
@@ -417,7 +436,7 @@ def check_kernel(hosts: Sequence[Host], settings: Settings) -> Iterator[Problem]
                 host=host.name,
                 problem=f"its kernel {kernel['release']} has no {' nor '.join(alternatives)},"
                 f" which {purpose} needs",
-                remedy=_kernel_remedy(kernel, probe["system"], check),
+                remedy=_kernel_remedy(kernel, probe["system"], check, module),
             )
 
 
@@ -429,12 +448,40 @@ def _asked_of_kernel(host: Host, settings: Settings) -> Iterator[tuple[str, str,
     yield "vxlan", "vxlan", "the overlay network"
     if settings.is_encrypted:
         yield "encryption", "esp4", "the overlay network's encryption"
-        yield "encryption", "|".join(ENCRYPTION_MATCHES), "the overlay network's encryption"
+        docker = _coming_docker(host, settings)
+        engine = f" by Docker {docker}" if docker else ""
+        matches = "|".join(_encryption_matches(_docker_numbers(docker)))
+        yield "encryption", matches, f"the overlay network's encryption{engine}"
 
 
-def _kernel_remedy(kernel: Mapping[str, Any], system: Mapping[str, str], check: str) -> str:
+def _coming_docker(host: Host, settings: Settings) -> str:
+    """The version that the host will have; empty: the newest that is to be had."""
+    there = str(host.probe["docker"]) if host.probe else ""
+    return settings.docker_version if not there or settings.docker_is_upgraded else there
+
+
+def _docker_numbers(version: str) -> tuple[int, ...]:
+    """Three; where less are told it is the newest that begins so."""
+    told = re.match(r"(?:\d+:)?([\d.]*)", version)
+    numbers = [int(number) for number in re.findall(r"\d+", told[1] if told else "")]
+    return (*numbers, 999, 999, 999)[:3] if numbers else ()
+
+
+def _encryption_matches(docker: tuple[int, ...]) -> Sequence[str]:
+    if not docker:
+        return ENCRYPTION_MATCHES
+    if docker < BPF_SINCE or (23,) < docker < BPF_SINCE_IN_23:
+        return ("xt_u32",)
+    return ("xt_bpf",) if docker >= BPF_ALONE_SINCE else ENCRYPTION_MATCHES
+
+
+def _kernel_remedy(
+    kernel: Mapping[str, Any], system: Mapping[str, str], check: str, module: str
+) -> str:
     if kernel["is_replaced"]:
         return "reboot it: its modules are gone from the disk, as after an upgrade of the kernel"
+    if module == "xt_u32":
+        return "let Docker be 20.10.24, 23.0.3 or later, which needs none: -e docker_upgrade=true"
     instead = {
         "nfs": ", or share the directory some other way and set nfs_provides_share: false",
         "encryption": ", or set lab_network_is_encrypted: false where the wire is trusted",
@@ -444,6 +491,30 @@ def _kernel_remedy(kernel: Mapping[str, Any], system: Mapping[str, str], check: 
     if system.get("ID") == "ubuntu":
         return f"apt-get install linux-modules-extra-$(uname -r){instead}"
     return f"boot a kernel of the distribution: apt-get install linux-image-amd64{instead}"
+
+
+def check_docker(hosts: Sequence[Host], settings: Settings) -> Iterator[Problem]:
+    """Where Docker is yet to come, there is one that the lab's Mesos works with."""
+    if not settings.docker_max_major:
+        return
+    source = settings.docker_source or "distribution"
+    is_own = source == "repository" and bool(settings.docker_repository_url)
+    for host, probe in _probed(hosts):
+        system = probe["system"].get("ID", ""), probe["system"].get("VERSION_ID", "")
+        begins = OLDEST_DOCKER.get(system, {})
+        oldest = begins.get(source, 0)
+        if is_own or probe["docker"] or oldest <= int(settings.docker_max_major):
+            continue
+        instead = "" if "distribution" in begins else "leave docker_source out, or "
+        yield Problem(
+            check="docker",
+            host=host.name,
+            problem=f"has no Docker, and its {source} none before {oldest}; docker_max_major is"
+            f" {settings.docker_max_major}, as agents of Apache Mesos start no container with a"
+            " newer one",
+            remedy=f"{instead}take the maintained fork of Mesos (mesos_package=aventer-mesos, and"
+            " docker_max_major='' if that is set)",
+        )
 
 
 def check_subnet(hosts: Sequence[Host], settings: Settings) -> Iterator[Problem]:
@@ -491,6 +562,7 @@ CHECKS: tuple[Check, ...] = (
     check_clocks,
     check_space,
     check_kernel,
+    check_docker,
     check_subnet,
 )
 

@@ -58,3 +58,10 @@ def test_only_a_source_with_an_older_docker_is_advised(
     source = rendered(variables(path)["docker_old_source"], ansible_facts=facts)
     remedy = variables("docker/vars/main.yml")["docker_max_remedy"]
     assert rendered(remedy, docker_old_source=source)[: len(expected)] == expected
+
+
+def test_validate_and_docker_have_the_same_maximum() -> None:
+    """What validate lets pass, the role does not refuse."""
+    own = variables("docker/defaults/main.yml")["docker_max_major"].strip("{ }")
+    seen = variables("validate/vars/main.yml")["validate_settings"]["docker_max_major"]
+    assert own in seen

@@ -48,6 +48,19 @@ def test_iptables_counts_as_a_firewall_when_it_turns_away_the_rest(
     assert probe.iptables_is_closed(listed) == expected
 
 
+@pytest.mark.parametrize(
+    ("printed", "expected"),
+    [
+        ("Docker version 20.10.24+dfsg1, build 5d6db84\n", "20.10.24+dfsg1"),
+        ("Docker version 29.1.3, build 29.1.3-0ubuntu3~22.04.1\n", "29.1.3"),
+        ("", ""),
+    ],
+)
+def test_dockers_version_is_read_from_what_it_prints(printed: str, expected: str) -> None:
+    """Without the build, whose number may look like a version."""
+    assert probe.docker_version(printed) == expected
+
+
 NFTABLES = """
 table inet filter {
 \tchain input {

@@ -23,6 +23,11 @@ SOUND_SETTINGS = {
     "has_nfs": True,
     "subnet": "10.0.9.0/24",
     "is_encrypted": True,
+    "docker_source": "",
+    "docker_version": "",
+    "docker_max_major": "25",
+    "docker_repository_url": "",
+    "docker_is_upgraded": False,
     "clock_tolerance": 10.0,
     "free_mib": {"/var/lib": 2048, "/usr": 512},
     "skip": [],
@@ -44,6 +49,7 @@ def sound_probe(index: int) -> dict[str, Any]:
             "is_replaced": False,
         },
         "networks": [{"interface": "eth0", "network": "192.0.2.0/24"}],
+        "docker": "",
         "account": {"uid": 1000, "gid": 1000, "home": "/home/mpi"},
         "space": {
             "/var/lib": {"device": 1, "free": 10 << 30},
@@ -219,9 +225,8 @@ def test_only_systems_that_the_roles_know_pass(
     """EL 7 and 8 pass with the ansible-core that their package manager's Python runs."""
     seen = sound_lab()
     seen["host2"]["probed"]["probe"]["system"] = {"ID": system, "VERSION_ID": version}
-    assert [check for check, _, _ in problems(seen, ansible=ansible)] == (
-        [expected] if expected else []
-    )
+    found = problems(seen, ansible=ansible, docker_max_major="")
+    assert [check for check, _, _ in found] == ([expected] if expected else [])
 
 
 def test_a_missing_user_and_differing_uids_are_told() -> None:
@@ -355,6 +360,78 @@ def test_a_kernel_is_asked_for_what_its_host_needs(
     features = seen[host]["probed"]["probe"]["kernel"]["features"]
     features.update(dict.fromkeys(lacking, "no"))
     assert [check for check, _, _ in problems(seen, **settings)] == expected
+
+
+@pytest.mark.parametrize(
+    ("there", "settings", "enough"),
+    [
+        ("19.03.15", {}, {"xt_u32"}),
+        ("20.10.12-0ubuntu4", {}, {"xt_u32"}),
+        ("20.10.24+dfsg1", {}, {"xt_bpf", "xt_u32"}),
+        ("23.0.2", {}, {"xt_u32"}),
+        ("23.0.3", {}, {"xt_bpf", "xt_u32"}),
+        ("25.0.5", {}, {"xt_bpf"}),
+        ("29.1.3", {}, {"xt_bpf"}),
+        ("", {"docker_version": "5:20.10.12"}, {"xt_u32"}),
+        ("", {"docker_version": "20.10"}, {"xt_bpf", "xt_u32"}),
+        ("20.10.12", {"docker_version": "25.0"}, {"xt_u32"}),
+        ("20.10.12", {"docker_version": "25", "docker_is_upgraded": True}, {"xt_bpf"}),
+        ("20.10.12", {"docker_is_upgraded": True}, {"xt_bpf", "xt_u32"}),
+    ],
+)
+def test_a_kernel_is_asked_for_the_match_that_its_docker_takes(
+    there: str, settings: dict[str, Any], enough: set[str]
+) -> None:
+    """The version that is there counts, or the one that is to come."""
+    found = set()
+    for match in ("xt_bpf", "xt_u32"):
+        seen = sound_lab()
+        probe = seen["host1"]["probed"]["probe"]
+        probe["docker"] = there
+        probe["kernel"]["features"].update({"xt_bpf": "no", "xt_u32": "no", match: "yes"})
+        if not problems(seen, **settings):
+            found.add(match)
+    assert found == enough
+
+
+@pytest.mark.parametrize(
+    ("system", "settings", "remedy"),
+    [
+        (("debian", "12"), {}, None),
+        (("debian", "13"), {}, "take the maintained fork"),
+        (("debian", "13"), {"docker_source": "repository"}, "take the maintained fork"),
+        (("debian", "13"), {"docker_max_major": ""}, None),
+        (("debian", "13"), {"docker_max_major": "28"}, None),
+        (
+            ("debian", "13"),
+            {"docker_source": "repository", "docker_repository_url": "https://mirror.lan/docker"},
+            None,
+        ),
+        (("debian", "13"), {"docker_repository_url": "https://mirror.lan/docker"}, "take"),
+        (("ubuntu", "22.04"), {}, None),
+        (("ubuntu", "24.04"), {}, None),
+        (("ubuntu", "24.04"), {"docker_source": "repository"}, "leave docker_source out"),
+    ],
+)
+def test_a_system_without_a_docker_for_this_mesos_is_told(
+    system: tuple[str, str], settings: dict[str, Any], remedy: str | None
+) -> None:
+    """Only what is true there is named as a remedy."""
+    seen = sound_lab()
+    seen["host1"]["probed"]["probe"]["system"] = dict(
+        zip(("ID", "VERSION_ID"), system, strict=True)
+    )
+    found = plugin.lab_problems(seen, {**SOUND_SETTINGS, **settings})
+    told = [(item["check"], item["host"], item["remedy"][: len(remedy or "")]) for item in found]
+    assert told == ([("docker", "host1", remedy)] if remedy else [])
+
+
+def test_a_docker_that_is_there_needs_no_source() -> None:
+    """Whether it is allowed is for the role to say, which leaves it in place."""
+    seen = sound_lab()
+    probe = seen["host1"]["probed"]["probe"]
+    probe.update(system={"ID": "debian", "VERSION_ID": "13"}, docker="26.1.5+dfsg1")
+    assert problems(seen) == []
 
 
 def test_what_cannot_be_known_of_a_kernel_is_no_problem() -> None:

@@ -203,6 +203,12 @@ def account(name):
     return {"uid": entry.pw_uid, "gid": entry.pw_gid, "home": entry.pw_dir}
 
 
+def docker_version(printed):
+    """What `dockerd --version` tells; empty where there is none."""
+    found = re.search(r"version ([^, ]+)", printed)
+    return found.group(1) if found else ""
+
+
 def free_space(path):
     """Free bytes where a directory is or will be, and which file system that is."""
     while not os.path.exists(path):
@@ -287,6 +293,7 @@ def main():
         "stale_services": stale_services(module.params["services"], now),
         "automounts": automounts(read("/proc/mounts")),
         "firewall": firewall(),
+        "docker": docker_version(said("dockerd", "--version")),
         "host_keys": host_keys(),
     }
     module.exit_json(changed=False, probe=seen)

@@ -13,6 +13,7 @@ import hashlib
 import http.server
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -207,6 +208,20 @@ def test_versions_are_switched_and_switched_back(
     gone = {**first.variables, "mesos_archive": "/nowhere/mesos.tar.gz"}
     mesos.play(*STEPS, **gone)
     assert operator(mesos).version() == version
+
+
+def test_what_unpacks_an_archive_is_brought(
+    mesos: LabHosts, archives: tuple[Archive, Archive]
+) -> None:
+    """To the host that lacks it, and no other one."""
+    mesos.on("host1", "mv", "/usr/bin/tar", "/usr/bin/tar.away")
+    try:
+        played = mesos.play(*STEPS, "--check", **archives[1].variables)
+    finally:
+        mesos.on("host1", "mv", "/usr/bin/tar.away", "/usr/bin/tar")
+
+    told = re.findall(r"\[(\w+)\] =>\s+msg: Would install (.*)", played.output)
+    assert told == [("host1", "tar, gzip")]
 
 
 @contextlib.contextmanager

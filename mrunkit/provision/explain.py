@@ -86,8 +86,7 @@ _SUDO = (
     _rule(
         r"Missing sudo password|password is required|Incorrect sudo password",
         "sudo wants a password",
-        "allow it without one (NOPASSWD in /etc/sudoers.d), or put ansible_become_password into "
-        "a file and give it with -e @FILE",
+        "allow it without one: NOPASSWD in /etc/sudoers.d",
     ),
     _rule(
         r"(?P<user>\S+) is not in the sudoers file",

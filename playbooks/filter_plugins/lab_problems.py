@@ -277,8 +277,7 @@ def check_become(hosts: Sequence[Host], settings: Settings) -> Iterator[Problem]
         else:
             problem, remedy = (
                 f"sudo refuses: {host.become_error}",
-                "let the user become root without a password (NOPASSWD in /etc/sudoers.d),"
-                " or give ansible_become_password",
+                "let the user become root without a password: NOPASSWD in /etc/sudoers.d",
             )
         yield Problem(check="sudo", host=host.name, problem=problem, remedy=remedy)
 

@@ -167,9 +167,11 @@ def test_an_unreachable_host_is_told_with_its_likely_cause(
     ],
 )
 def test_a_host_without_sudo_or_its_leave_is_named(result: dict[str, Any], told: str) -> None:
-    """Lacking sudo and being refused by it have different remedies."""
+    """Lacking sudo and being refused by it have different remedies; doctor knows no password."""
     seen = {**sound_lab(), "host1": refused(**result)}
     assert problems(seen) == [("sudo", "host1", told)]
+    (found,) = plugin.lab_problems(seen, SOUND_SETTINGS)
+    assert "ansible_become_password" not in found["remedy"]
 
 
 def test_a_host_without_sudo_and_python_has_both_told() -> None:

@@ -49,7 +49,7 @@ EXPLAINED: dict[str, tuple[str | list[str], str | None]] = {
     "refused": ("nothing listens at 10.88.47.11 port 2222", "start sshd"),
     "timeout22": ("cannot reach 10.88.47.99 port 22: No route to host", "is it switched on"),
     "unarchive": ("there is no /no/such.tar.gz on this machine", "its path in the inventory"),
-    "sudo-password": ("sudo wants a password", "NOPASSWD"),
+    "sudo-password": ("sudo wants a password", "allow it without one: NOPASSWD"),
     "no-python": ("it has no /usr/bin/python9", "install python3"),
     "apt-dns": ("it cannot reach its package repositories", "apt-get update"),
     "apt-lock": (INSTALLING, "let it end"),

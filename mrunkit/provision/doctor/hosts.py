@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import selectors
 import shlex
 import subprocess
@@ -30,6 +31,8 @@ LOGINS_AT_A_TIME = 32
 ANSWER_SECONDS = 60.0
 """For an answer that needs no waiting there."""
 LOADER = "import json, sys; exec(json.loads(sys.stdin.readline()))"
+_NO_PYTHON = re.compile(r"python\S*: .*(not found|No such file or directory)")
+"""In the words of sudo, dash and bash."""
 
 T = TypeVar("T")
 
@@ -159,7 +162,7 @@ class Hosts:
             self._probes[name] = Probe(self._converse(host))
             self._probes[name].ask("now")
         except MrunkitError as error:
-            self._lost[name] = _explained(error, host)
+            self._lost[name] = explain_login(error, host)
 
     def _converse(self, host: Host) -> Conversation:
         if host.is_here:
@@ -246,16 +249,18 @@ def _source() -> str:
     return resources.files("mrunkit.provision.doctor").joinpath("probe.py").read_text()
 
 
-def _explained(error: MrunkitError, host: Host) -> MrunkitError:
+def explain_login(error: MrunkitError, host: Host) -> MrunkitError:
+    """Why a probe could not be started, with what to do where that is known."""
     said = str(error)
+    # First, since it is sudo that looks for Python where one is not root.
+    if _NO_PYTHON.search(said):
+        return SshError(f"no python3: {said}", remedy="install python3 there")
     if "sudo:" in said:
         return SshError(
             f"cannot become root: {said}",
             remedy="let the user that ssh logs in as use sudo without a password "
             f"(try: ssh {host.address} sudo -n true)",
         )
-    if "not found" in said and "python" in said:
-        return SshError(f"no python3: {said}", remedy="install python3 there")
     return error
 
 

@@ -106,6 +106,13 @@ _PACKAGES = (
         "another program is installing packages there",
         "let it end, and run this again",
     ),
+    # Before the rule for names that do not resolve, which this one as well does not.
+    _rule(
+        r"mirrorlist\.centos\.org|Cannot find a valid baseurl for repo: (base|extras|updates)/7/",
+        "CentOS 7 is retired: the servers that its package tool asks are gone",
+        "its packages are in the vault: in /etc/yum.repos.d/CentOS-*.repo there, comment out "
+        "mirrorlist= and set baseurl= to vault.centos.org or a mirror of it",
+    ),
     _rule(
         r"No package matching '(?P<name>[^']+)' is available|"
         r"No package (?P<name2>\S+) available|Unable to locate package (?P<name3>\S+)",

@@ -115,6 +115,18 @@ def test_a_failure_is_told_in_plain_words(case: str) -> None:
             "sudo wants a password",
         ),
         (
+            {
+                "msg": "Could not retrieve mirrorlist http://mirrorlist.centos.org/?release=7&"
+                "arch=x86_64&repo=os&infra=stock error was\n14: curl#6 - "
+                '"Could not resolve host: mirrorlist.centos.org; Unknown error"',
+            },
+            "CentOS 7 is retired: the servers that its package tool asks are gone",
+        ),
+        (
+            {"msg": "Failure talking to yum: Cannot find a valid baseurl for repo: base/7/x86_64"},
+            "CentOS 7 is retired: the servers that its package tool asks are gone",
+        ),
+        (
             {"msg": "E: Temporary failure resolving 'repository.example'"},
             "it cannot resolve repository.example",
         ),

@@ -6,6 +6,7 @@ an archive of the same form, whose `make install` installs scripts.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import io
 import tarfile
@@ -25,8 +26,15 @@ printf 'prefix=%s\\nall:\\n\\t! test -e /tmp/broken\\ninstall:\\n' "$prefix" > M
 printf '\\tmkdir -p $(prefix)/bin\\n\\tcp bin/* $(prefix)/bin\\n' >> Makefile
 """
 MPIEXEC = """#!/bin/sh
+[ "$1" = --version ] || { echo world of 2; echo world of 2; exit; }
 printf 'HYDRA build details:\\n    Version:   %s\\n'
 """
+LONERS = """#!/bin/sh
+[ "$1" != --version ] || exec /usr/bin/mpiexec.kept --version
+for program; do :; done
+"$program" && "$program"
+"""
+"""What Ubuntu 24.04's does: each rank is started, and told of no other."""
 
 
 @pytest.fixture
@@ -76,19 +84,37 @@ def test_packages_are_found_at_the_common_path(without_mpich: LabHosts) -> None:
         assert set(hosts.play(*STEPS, *words).changed.values()) == {0}
 
 
+@contextlib.contextmanager
+def another_mpiexec(hosts: LabHosts, host: str, text: str) -> Iterator[None]:
+    """A script instead of mpiexec, which is kept beside it."""
+    hosts.on(host, "mv", "/usr/bin/mpiexec.hydra", "/usr/bin/mpiexec.kept")
+    try:
+        put(hosts, host, "/usr/bin/mpiexec.hydra", text)
+        hosts.on(host, "chmod", "755", "/usr/bin/mpiexec.hydra")
+        yield
+    finally:
+        hosts.on(host, "mv", "/usr/bin/mpiexec.kept", "/usr/bin/mpiexec.hydra")
+
+
 def test_different_versions_are_refused(without_mpich: LabHosts) -> None:
     """The message says which host has which, and what to do."""
     hosts = without_mpich
     ours = version_of_package(hosts, "host0")
-    hosts.on("host2", "mv", "/usr/bin/mpiexec.hydra", "/usr/bin/mpiexec.kept")
-    try:
-        put(hosts, "host2", "/usr/bin/mpiexec.hydra", MPIEXEC % "3.4.3")
-        hosts.on("host2", "chmod", "755", "/usr/bin/mpiexec.hydra")
+    with another_mpiexec(hosts, "host2", MPIEXEC % "3.4.3"):
         played = hosts.play(*STEPS, check=False)
-    finally:
-        hosts.on("host2", "mv", "/usr/bin/mpiexec.kept", "/usr/bin/mpiexec.hydra")
     said = " ".join(played.output.split())
     assert f"3.4.3 on host2; {ours} on host0, host1. Set mpich_version" in said
+
+
+def test_an_mpiexec_whose_ranks_do_not_meet_is_refused(without_mpich: LabHosts) -> None:
+    """Again in the next run, for nothing leads to it; the others go on."""
+    hosts = without_mpich
+    with another_mpiexec(hosts, "host2", LONERS):
+        played = [hosts.play(*STEPS, check=False) for _ in range(2)]
+    assert [each.failed for each in played] == [{"host0": 0, "host1": 0, "host2": 1}] * 2
+    said = " ".join(played[0].output.split())
+    assert "ended with status 0 after: world of 1. Set mpich_install=source" in said
+    assert hosts.on("host2", "sh", "-c", "ls -d /opt/mpich /var/tmp/mrunkit*", check=False) == ""
 
 
 def version_of_package(hosts: LabHosts, host: str) -> str:

@@ -96,6 +96,22 @@ def test_nftables_chains_that_turn_away_the_rest_are_found(
     assert probe.nftables_chains(NFTABLES % (policy, last)) == expected
 
 
+@pytest.mark.parametrize(
+    ("family", "expected"),
+    [
+        ("ip", ["ip filter input"]),
+        ("inet", ["inet filter input"]),
+        ("ip6", []),
+        ("bridge", []),
+        ("arp", []),
+    ],
+)
+def test_only_nftables_chains_that_see_ipv4_are_found(family: str, expected: list[str]) -> None:
+    """In others, a rule with an address of the lab's hosts would be an error."""
+    ruleset = NFTABLES.replace("inet", family) % ("drop", "")
+    assert probe.nftables_chains(ruleset) == expected
+
+
 def test_networks_are_read_off_the_routing_table() -> None:
     """As /proc/net/route of a host with Docker shows it, without the default route."""
     routes = (

@@ -91,20 +91,21 @@ def iptables_is_closed(listed):
 def nftables_chains(ruleset):
     """The input chains of `nft list ruleset` that turn away what nothing else let in.
 
-    As "family table chain"; INPUT is left out, which is iptables' own and asked there.
+    As "family table chain"; INPUT is left out, which is iptables' own and asked there, and so is
+    what is not of a family that has IPv4's addresses.
     """
-    chains, table, chain, is_input = [], "", "", False
+    chains, family, table, chain, is_input = [], "", "", "", False
     for line in ruleset.splitlines():
         words = line.split()
         if words[:1] == ["table"]:
-            table = " ".join(words[1:3])
+            family, table = words[1:3]
         elif words[:1] == ["chain"]:
             chain, is_input = words[1], False
         elif words[:1] == ["type"]:
-            is_input = "hook input" in line and chain != "INPUT"
+            is_input = "hook input" in line and chain != "INPUT" and family in ("ip", "inet")
         rule = re.sub(r"^counter packets \d+ bytes \d+ ", "", line.strip())
         turns_away = "policy drop" in rule or re.match(r"(drop|reject)\b", rule)
-        name = "%s %s" % (table, chain)
+        name = "%s %s %s" % (family, table, chain)
         if is_input and turns_away and name not in chains:
             chains.append(name)
     return chains

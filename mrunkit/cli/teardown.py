@@ -31,8 +31,9 @@ def teardown(
 ) -> None:
     """Take out of the hosts what bootstrap put in; the files of the share stay.
 
-    With --limit, the hosts are first drained, so that no job of others ends; take them out of
-    the inventory then, and bootstrap the rest once more.
+    With --limit, the hosts are first drained: they get no new jobs, and what runs there has 5
+    minutes to end by itself (-e drain_patience=SECONDS) before it is ended. Take them out of the
+    inventory then, and bootstrap the rest once more.
     """
     from mrunkit.cli.playbook import apply_shown
     from mrunkit.errors import UsageError

@@ -88,6 +88,21 @@ def test_a_host_leaves_and_comes_back(lab: LabHosts, variables: dict[str, object
     assert _nodes(lab) == ["host0", "host1", "host2"]
 
 
+def test_tasks_may_end_before_their_host_leaves(
+    lab: LabHosts, variables: dict[str, object]
+) -> None:
+    """Mesos is told to end what is left once nothing runs there, and how long that may take."""
+    busy = "/var/lib/mesos/agent/standin-used"
+    lab.on("host2", "sh", "-c", f"echo 1 > {busy}")
+    lab.docker("exec", "-d", lab.containers["host2"], "sh", "-c", f"sleep 20; rm -f {busy}")
+    lab.play("remove-host.yml", "--limit", "host2", drain_grace=7, **variables)
+    journal = lab.on("host0", "journalctl", "--merge", "--unit=mesos-master", "--output=cat")
+    lab.play(*PLAYS, **variables)
+
+    drained = [line for line in journal.splitlines() if line.startswith("Draining host2")]
+    assert drained[-1] == "Draining host2, 0 cpus used, 7 s"
+
+
 def test_a_host_that_is_gone_is_taken_out(
     lab: LabHosts, variables: dict[str, object], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -208,3 +208,27 @@ def test_an_agent_that_has_less_refuses_to_recover(
     assert reason in words
     assert "under 'additive' policy" in words
     assert "rm -f" in words
+
+
+@pytest.mark.parametrize(
+    ("grace", "is_taken"), [({"seconds": 5}, True), ({"nanoseconds": 5_000_000_000}, False)]
+)
+def test_a_grace_period_is_told_in_seconds(
+    start: Start, tmp_path: Path, grace: dict[str, int], is_taken: bool
+) -> None:
+    """As the operator API of Mesos 1.11 has it; Mesos takes any other for none."""
+    operator = start_pair(start, tmp_path)
+    agent_id = {"value": operator.agents()[0].agent_id}
+    call = {"type": "DRAIN_AGENT", "drain_agent": {"agent_id": agent_id, "max_grace_period": grace}}
+    request = urllib.request.Request(
+        f"http://{operator.master}/api/v1",
+        data=json.dumps(call).encode(),
+        headers={"Authorization": USER.header},
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            status = answer.status
+    except urllib.error.HTTPError as error:
+        with error:
+            status = error.code
+    assert (status == 200) == is_taken

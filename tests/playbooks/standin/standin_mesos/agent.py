@@ -48,6 +48,7 @@ class Agent:
             "attributes": parse_attributes(flags.get("attributes", "")),
         }
         self._meta = work_dir / "meta/slaves"
+        self._used = work_dir / "standin-used"
         self.id = self._recover()
         self._zookeeper: ZooKeeper | None = None
 
@@ -98,6 +99,7 @@ class Agent:
 
     def _register(self, master: str) -> None:
         body = {**self.info, "ip": self.address, "id": self.id, "version": VERSION}
+        body["used_cpus"] = float(self._used.read_text()) if self._used.exists() else 0.0
         request = urllib.request.Request(
             f"http://{master}/standin/agents", data=json.dumps(body).encode(), method="POST"
         )

@@ -79,7 +79,7 @@ class Master:
             where = self.leader.get("address")
             if where is None:
                 return Answer(503, "No leader elected")
-            here = f"//{where['ip']}:{where['port']}"
+            here = f"//{where['hostname']}:{where['port']}"
             return Answer(307, None, {"Location": here + ("" if path == "/redirect" else path)})
         if path == "/standin/agents":
             return self._register(request)
@@ -142,10 +142,10 @@ class Master:
                 elif kind == "REACTIVATE_AGENT":
                     agent["deactivated"] = False
                     agent.pop("drain_info", None)
+                elif kind == "DRAIN_AGENT":
+                    return _drain(agent, body["drain_agent"])
                 else:
                     agent["deactivated"] = True
-                    if kind == "DRAIN_AGENT":
-                        agent["drain_info"] = {"state": "DRAINED", "config": {}}
                 return Answer(200)
         return Answer(501, f"the stand-in for Mesos does not do {kind}: it runs no tasks")
 
@@ -193,9 +193,22 @@ class Master:
             flag.require(flags, "http_framework_authenticators")
 
 
+def _drain(agent: dict[str, Any], asked: dict[str, Any]) -> Answer:
+    """Mesos passes over what it does not know in a Duration; here it is refused."""
+    grace = asked.get("max_grace_period", {"seconds": 0})
+    if set(grace) != {"seconds"} or not isinstance(grace["seconds"], int):
+        return Answer(400, f"max_grace_period is no Duration in seconds: {grace}")
+    used = agent["used_resources"]["cpus"]
+    sys.stderr.write(f"Draining {agent['hostname']}, {used:g} cpus used, {grace['seconds']} s\n")
+    agent["deactivated"] = True
+    agent["drain_info"] = {"state": "DRAINED", "config": {"max_grace_period": grace}}
+    return Answer(200)
+
+
 def _shown(told: dict[str, Any]) -> dict[str, Any]:
     resources = told["resources"]
     nothing = dict.fromkeys(("cpus", "mem", "disk", "gpus"), 0.0)
+    used = {**nothing, "cpus": told["used_cpus"]}
     return {
         "hostname": told["hostname"],
         "port": told["port"],
@@ -203,7 +216,7 @@ def _shown(told: dict[str, Any]) -> dict[str, Any]:
         "attributes": told["attributes"],
         "resources": resources,
         "unreserved_resources": resources,
-        "used_resources": nothing,
+        "used_resources": used,
         "offered_resources": nothing,
         "reserved_resources": {},
         "capabilities": ["MULTI_ROLE", "AGENT_DRAINING"],

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import hashlib
+import http.client
 import http.server
 import json
 import os
@@ -117,6 +118,15 @@ def test_all_agents_are_registered(mesos: LabHosts) -> None:
     """Under their names in the inventory, at the addresses by which the others reach them."""
     seen = {name: agent.address for name, agent in agents(mesos).items()}
     assert seen == {name: mesos.addresses[name] for name in ("host1", "host2")}
+
+
+def test_a_master_redirects_to_an_address(mesos: LabHosts) -> None:
+    """To one that clients outside the lab reach, where its hosts' names mean nothing."""
+    address = mesos.addresses["host0"]
+    connection = http.client.HTTPConnection(address, 5050, timeout=10)
+    connection.request("GET", "/redirect")
+    with contextlib.closing(connection):
+        assert connection.getresponse().headers["Location"] == f"//{address}:5050"
 
 
 def test_a_second_run_changes_nothing(mesos: LabHosts, archives: tuple[Archive, Archive]) -> None:

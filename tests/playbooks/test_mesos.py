@@ -181,6 +181,31 @@ def test_a_run_that_was_cut_off_is_made_up_for(
     assert [sorted(a.values) for a in agents(mesos)["host2"].attributes] == [["cut"]]
 
 
+def test_a_master_that_was_alone_begins_anew_among_others(
+    mesos: LabHosts, archives: tuple[Archive, Archive]
+) -> None:
+    """Its log would keep three from ever electing a leader; that of one of three stays."""
+    log = "/var/lib/mesos/master/replicated_log"
+    path = mesos.directory / "three.ini"
+    text = mesos.inventory.read_text()
+    path.write_text(text.replace("\n\n[agents]", "\nhost1\nhost2\n\n[agents]"))
+    variables = {**archives[0].variables, "zookeeper_is_needed": False}
+    kept, states = [], []
+    for _ in ("alone", "among others"):
+        mesos.on("host0", "mkdir", "-p", log)
+        cut_off(path, mesos, variables, before="Find what has changed")
+        kept.append(mesos.on("host0", "sh", "-c", f"ls -d {log} | cat").strip())
+        states.append(mesos.on("host0", "systemctl", "is-active", "mesos-master", check=False))
+    mesos.on("host0", "rm", "-r", log)
+    for host in ("host1", "host2"):
+        files = ("/etc/systemd/system/mesos-master.service", "/etc/mesos/credentials.json")
+        mesos.on(host, "rm", *files)
+    mesos.play(*STEPS, **archives[0].variables)
+
+    assert kept == ["", log]
+    assert states[0] == "inactive\n"
+
+
 def cut_off(inventory: Path, hosts: LabHosts, variables: dict[str, object], *, before: str) -> None:
     """Run the role, and kill the run where a task's or handler's headline says so."""
     program = Path(sys.executable).parent / "ansible-playbook"

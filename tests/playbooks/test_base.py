@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from container_hosts import LabHosts
+from jinja2 import Template
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(900)]
 
@@ -19,6 +20,13 @@ print("listening", flush=True)
 server.accept()
 """
 CONNECT = "import socket; socket.create_connection(('{}', {}), timeout=3)"
+
+HOSTS_TEMPLATE = """## template:jinja
+{# Comments are left out of what is written. -#}
+# {# The value is replaced at boot. -#}
+127.0.1.1 {{fqdn}} {{hostname}}
+127.0.0.1 localhost
+"""
 
 CLOSED = """
 iptables -A INPUT -i lo -j ACCEPT
@@ -93,6 +101,29 @@ def test_what_was_there_stays(start_hosts, tmp_path: Path) -> None:  # type: ign
     hosts.play("teardown.yml", "--tags", "base,ssh")
     assert hosts.on("host1", *watched) == before
     assert not (hosts.directory / ".mrunkit" / "id_mrunkit_lab").exists()
+
+
+def test_names_outlast_what_cloud_init_writes_at_boot(start_hosts) -> None:  # type: ignore[no-untyped-def]
+    """Its template has them too, ahead of its own lines, and is as it was after teardown."""
+    hosts: LabHosts = start_hosts(2, is_ready=False)
+    path = "/etc/cloud/templates/hosts.debian.tmpl"
+    make = f"mkdir -p {Path(path).parent} && printf '%s' '{HOSTS_TEMPLATE}' > {path}"
+    hosts.on("host1", "sh", "-c", make)
+    hosts.play("validate.yml", "base.yml")
+    written = hosts.on("host1", "cat", path)
+    played = hosts.play("validate.yml", "base.yml")
+    hosts.play("teardown.yml", "--tags", "base")
+    kind, _, template = written.partition("\n")
+    rendered = Template(template, trim_blocks=True).render(hostname="host1", fqdn="host1.lan")
+
+    assert kind == "## template:jinja"
+    names = [line.split() for line in rendered.splitlines() if not line.startswith("#")]
+    assert {words[1]: words[0] for words in names} == {
+        **hosts.addresses,
+        "localhost": "127.0.0.1",
+    }
+    assert set(played.changed.values()) == {0}
+    assert hosts.on("host1", "cat", path) == HOSTS_TEMPLATE
 
 
 def test_a_firewall_is_opened_to_the_lab_and_to_nobody_else(converged: LabHosts) -> None:

@@ -291,6 +291,7 @@ def main():
         "space": {path: free_space(path) for path in module.params["paths"]},
         "is_container": os.path.exists("/.dockerenv") or "container=" in read("/proc/1/environ"),
         "has_loopback_name": bool(re.search(r"^127\.0\.1\.1\s", read("/etc/hosts"), re.M)),
+        "hosts_templates": sorted(glob.glob("/etc/cloud/templates/hosts.*.tmpl")),
         "stale_services": stale_services(module.params["services"], now),
         "automounts": automounts(read("/proc/mounts")),
         "firewall": firewall(),

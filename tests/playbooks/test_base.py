@@ -34,6 +34,11 @@ iptables -A INPUT -m conntrack --ctstate ESTABLISHED,RELATED -j ACCEPT
 iptables -A INPUT -p tcp --dport 22 -j ACCEPT
 iptables -P INPUT DROP
 """
+INSTALL_FIREWALLD = """
+export DEBIAN_FRONTEND=noninteractive
+apt-get -q update && apt-get -qy install --no-install-recommends firewalld
+"""
+OF_DOCKER = ("-t", "mangle", "-A", "OUTPUT", "-p", "udp", "-j", "MARK", "--set-mark", "0xd0c4e3")
 OPENED = "iptables -P INPUT ACCEPT; iptables -F INPUT"
 
 
@@ -139,6 +144,32 @@ def test_a_firewall_is_opened_to_the_lab_and_to_nobody_else(converged: LabHosts)
     finally:
         converged.on("host1", "systemctl", "disable", "--now", "mrunkit-firewall", check=False)
         converged.on("host1", "sh", "-c", OPENED)
+
+
+def test_firewalld_keeps_what_others_have_in_the_firewall(
+    start_hosts,
+    tmp_path: Path,  # type: ignore[no-untyped-def]
+) -> None:
+    """Docker's rules stay when a host comes or goes, and at teardown."""
+    hosts: LabHosts = start_hosts(3, is_ready=False)
+    hosts.on("host1", "sh", "-c", INSTALL_FIREWALLD)
+    inventory = tmp_path / "inventory.ini"
+    lines = hosts.inventory.read_text().splitlines(keepends=True)
+    inventory.write_text("".join(line for line in lines if not line.startswith("host2 ")))
+    steps = ("validate.yml", "base.yml")
+    hosts.play(*steps, inventory=inventory, base_time_sync=False)
+    assert connects(hosts, "host0", "host1", 7777)
+    hosts.on("host1", "iptables", *OF_DOCKER)
+
+    hosts.play(*steps, base_time_sync=False)
+    assert connects(hosts, "host2", "host1", 7777)
+    hosts.play(*steps, inventory=inventory, base_time_sync=False)
+    assert not connects(hosts, "host2", "host1", 7777)
+    played = hosts.play(*steps, inventory=inventory, base_time_sync=False)
+    assert set(played.changed.values()) == {0}
+    hosts.play("teardown.yml", "--tags", "base", inventory=inventory, base_time_sync=False)
+    assert not connects(hosts, "host0", "host1", 7777)
+    assert "--set-xmark 0xd0c4e3" in hosts.on("host1", "iptables", "-t", "mangle", "-S")
 
 
 def connects(hosts: LabHosts, source: str, target: str, port: int) -> bool:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 from container_hosts import LabHosts
+from small_image import NAME, put_small_image, save_small_image
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(900)]
 
@@ -101,6 +102,23 @@ def test_tasks_may_end_before_their_host_leaves(
 
     drained = [line for line in journal.splitlines() if line.startswith("Draining host2")]
     assert drained[-1] == "Draining host2, 0 cpus used, 7 s"
+
+
+def test_containers_of_the_agent_end_with_it(
+    lab: LabHosts, variables: dict[str, object], tmp_path: Path
+) -> None:
+    """Whoever's tasks they are; a container that is only called like one of them stays."""
+    put_small_image(lab, save_small_image(lab.docker, tmp_path), "host2")
+    sandbox = "--volume=/var/lib/mesos/agent/slaves/S0/runs/R0:/mnt/mesos/sandbox"
+    lab.on("host2", "docker", "create", "--name=mesos-R0", sandbox, NAME, "sleep", "9")
+    lab.on("host2", "docker", "create", "--name=mesos-dns", NAME, "sleep", "9")
+    lab.play("teardown.yml", "--limit", "host2", "--tags", "mesos", **variables)
+    left = lab.on("host2", "docker", "ps", "--all", "--format", "{{.Names}}").split()
+    lab.on("host2", "docker", "rm", "--force", "mesos-dns")
+    lab.play(*PLAYS, **variables)
+
+    assert "mesos-dns" in left
+    assert "mesos-R0" not in left
 
 
 def test_a_host_that_is_gone_is_taken_out(

@@ -64,6 +64,8 @@ def apply_shown(run: PlaybookRun, lab: Lab) -> Applied:
     except KeyboardInterrupt:
         print(f"{PREFIX}interrupted; to go on, run it again", file=sys.stderr)
         raise
+    for warning in applied.progress.warnings:
+        print(f"{PREFIX}warning: {warning}", file=sys.stderr)
     print(f"{PREFIX}{describe_end(applied.progress)}; log: {applied.log}", file=sys.stderr)
     return applied
 

@@ -15,6 +15,9 @@ from typing import Any
 
 Event = Mapping[str, Any]
 
+WARNING = "WARNING: "
+"""With it begins what a playbook says that is no failure, and should be read all the same."""
+
 _TASK_STARTED = {"playbook_on_task_start", "playbook_on_handler_task_start"}
 _TASK_ENDED = {"runner_on_ok", "runner_on_failed", "runner_on_skipped", "runner_on_unreachable"}
 _ERROR_MARKS = ("ERROR! ", "[ERROR]: ")
@@ -83,6 +86,8 @@ class Progress:
     """lab_address by host, as found."""
     errors: tuple[str, ...] = ()
     """What Ansible says that is about no host."""
+    warnings: tuple[str, ...] = ()
+    """Of the playbooks, each once."""
 
     def status(self, host: str, step: str) -> Status:
         """Of a host in a step."""
@@ -141,6 +146,10 @@ def _end_task(progress: Progress, kind: str, data: Mapping[str, Any]) -> Progres
     if address:
         found = {**progress.addresses, host: str(address)}
         progress = dataclasses.replace(progress, addresses=found)
+    said = result.get("msg")
+    if isinstance(said, str) and said.startswith(WARNING) and data["task_action"].endswith("debug"):
+        known = dict.fromkeys((*progress.warnings, said.removeprefix(WARNING)))
+        progress = dataclasses.replace(progress, warnings=tuple(known))
     is_unreachable = kind == "runner_on_unreachable"
     progress = dataclasses.replace(progress, waiting=progress.waiting - {host})
     if data.get("ignore_errors") or kind in ("runner_on_ok", "runner_on_skipped"):

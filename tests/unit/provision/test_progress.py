@@ -205,3 +205,17 @@ def test_many_hosts_are_named_in_few_words() -> None:
     """The first five, and how many more."""
     assert name_hosts(["a", "b"]) == "a, b"
     assert name_hosts([str(n) for n in range(7)]) == "0, 1, 2, 3, 4 and 2 more"
+
+
+def test_what_a_playbook_warns_of_is_kept_once() -> None:
+    """Whatever the number of hosts; other words of tasks are for the log."""
+    warning = {"msg": "WARNING: it may hang"}
+    progress = START
+    for ended in (
+        event("runner_on_ok", "host0", task_action="ansible.builtin.debug", res=warning),
+        event("runner_on_ok", "host1", task_action="ansible.builtin.debug", res=warning),
+        event("runner_on_ok", "host1", task_action="ansible.builtin.debug", res={"msg": "Would"}),
+        event("runner_on_ok", "host1", task_action="ansible.builtin.command", res=warning),
+    ):
+        progress = advance(progress, ended)
+    assert progress.warnings == ("it may hang",)

@@ -98,6 +98,8 @@ class Settings:
     docker_repository_url: str
     """Empty: Docker's own."""
     docker_is_upgraded: bool
+    needs_cgroups_v1: bool
+    """Its agents are to be Apache Mesos' own, and run containers."""
     clock_tolerance: float
     free_mib: Mapping[str, int]
     skip: Sequence[str]
@@ -516,6 +518,22 @@ def check_docker(hosts: Sequence[Host], settings: Settings) -> Iterator[Problem]
         )
 
 
+def check_cgroups(hosts: Sequence[Host], settings: Settings) -> Iterator[Problem]:
+    """An agent of Apache Mesos does not start where it finds no hierarchy for processors."""
+    if not settings.needs_cgroups_v1:
+        return
+    for host, probe in _probed(hosts):
+        if host.name in settings.members("agents") and not probe["has_cgroups_v1"]:
+            yield Problem(
+                check="cgroups",
+                host=host.name,
+                problem="has cgroup v2 only, and agents of Apache Mesos run containers with v1",
+                remedy="boot it with systemd.unified_cgroup_hierarchy=0 on its kernel's command"
+                " line (from systemd 256 on with SYSTEMD_CGROUP_ENABLE_LEGACY_FORCE=1, too), or take the"
+                " maintained fork of Mesos (mesos_package=aventer-mesos)",
+            )
+
+
 def check_subnet(hosts: Sequence[Host], settings: Settings) -> Iterator[Problem]:
     """The overlay's subnet is free, and has an address for all that will be in it."""
     try:
@@ -562,6 +580,7 @@ CHECKS: tuple[Check, ...] = (
     check_space,
     check_kernel,
     check_docker,
+    check_cgroups,
     check_subnet,
 )
 

@@ -137,6 +137,21 @@ def test_automounts_are_read_off_the_mounts() -> None:
 
 
 @pytest.mark.parametrize(
+    ("mounts", "expected"),
+    [
+        ("cgroup /sys/fs/cgroup/cpu,cpuacct cgroup rw,nosuid,cpu,cpuacct 0 0\n", True),
+        ("cgroup /sys/fs/cgroup/cpu cgroup rw,relatime,cpu 0 0\n", True),
+        ("cgroup /sys/fs/cgroup/cpuset cgroup rw,cpuset 0 0\n", False),
+        ("cgroup2 /sys/fs/cgroup cgroup2 rw,nsdelegate 0 0\n", False),
+        ("cgroup /sys/fs/cgroup/systemd cgroup rw,name=systemd 0 0\n", False),
+    ],
+)
+def test_control_groups_are_read_off_the_mounts(mounts: str, *, expected: bool) -> None:
+    """A hierarchy for systemd alone is none for tasks."""
+    assert probe.has_cgroups_v1(mounts) == expected
+
+
+@pytest.mark.parametrize(
     ("modified", "expected"), [(50.0, False), (100.5, False), (150.0, True), (250.0, False)]
 )
 def test_a_service_is_stale_when_its_file_is_newer(modified: float, expected: bool) -> None:

@@ -28,6 +28,7 @@ SOUND_SETTINGS = {
     "docker_max_major": "25",
     "docker_repository_url": "",
     "docker_is_upgraded": False,
+    "needs_cgroups_v1": True,
     "clock_tolerance": 10.0,
     "free_mib": {"/var/lib": 2048, "/usr": 512},
     "skip": [],
@@ -50,6 +51,7 @@ def sound_probe(index: int) -> dict[str, Any]:
         },
         "networks": [{"interface": "eth0", "network": "192.0.2.0/24"}],
         "docker": "",
+        "has_cgroups_v1": True,
         "account": {"uid": 1000, "gid": 1000, "home": "/home/mpi"},
         "space": {
             "/var/lib": {"device": 1, "free": 10 << 30},
@@ -394,6 +396,16 @@ def test_a_kernel_is_asked_for_the_match_that_its_docker_takes(
         if not problems(seen, **settings):
             found.add(match)
     assert found == enough
+
+
+def test_agents_of_apache_mesos_need_control_groups_of_the_first_version() -> None:
+    """Masters do not, nor do agents of the fork, or without containers."""
+    seen = sound_lab()
+    for host in ("host0", "host1"):
+        seen[host]["probed"]["probe"]["has_cgroups_v1"] = False
+    found = plugin.lab_problems(seen, SOUND_SETTINGS)
+    assert [(item["check"], item["host"]) for item in found] == [("cgroups", "host1")]
+    assert problems(seen, needs_cgroups_v1=False) == []
 
 
 @pytest.mark.parametrize(

@@ -260,6 +260,12 @@ def automounts(mounts):
     return [words[1].replace("\\040", " ") for words in lines if words[2] == "autofs"]
 
 
+def has_cgroups_v1(mounts):
+    """Whether /proc/mounts has a hierarchy of cgroup v1 that shares out the processors."""
+    lines = [line.split() for line in mounts.splitlines()]
+    return any(words[2] == "cgroup" and "cpu" in words[3].split(",") for words in lines)
+
+
 def host_keys():
     """The public halves of sshd's keys, without comments, as known_hosts wants them."""
     texts = [read(path) for path in sorted(glob.glob("/etc/ssh/ssh_host_*_key.pub"))]
@@ -294,6 +300,7 @@ def main():
         "hosts_templates": sorted(glob.glob("/etc/cloud/templates/hosts.*.tmpl")),
         "stale_services": stale_services(module.params["services"], now),
         "automounts": automounts(read("/proc/mounts")),
+        "has_cgroups_v1": has_cgroups_v1(read("/proc/mounts")),
         "firewall": firewall(),
         "docker": docker_version(said("dockerd", "--version")),
         "host_keys": host_keys(),

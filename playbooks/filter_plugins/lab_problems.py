@@ -529,8 +529,8 @@ def check_cgroups(hosts: Sequence[Host], settings: Settings) -> Iterator[Problem
                 host=host.name,
                 problem="has cgroup v2 only, and agents of Apache Mesos run containers with v1",
                 remedy="boot it with systemd.unified_cgroup_hierarchy=0 on its kernel's command"
-                " line (from systemd 256 on with SYSTEMD_CGROUP_ENABLE_LEGACY_FORCE=1, too), or take the"
-                " maintained fork of Mesos (mesos_package=aventer-mesos)",
+                " line (from systemd 256 on with SYSTEMD_CGROUP_ENABLE_LEGACY_FORCE=1, too), or"
+                " take the maintained fork of Mesos (mesos_package=aventer-mesos)",
             )
 
 

@@ -36,7 +36,7 @@ iptables -P INPUT DROP
 """
 INSTALL_FIREWALLD = """
 export DEBIAN_FRONTEND=noninteractive
-apt-get -q update && apt-get -qy install --no-install-recommends firewalld
+apt-get -q update && apt-get -qy install --no-install-recommends firewalld iptables
 """
 OF_DOCKER = ("-t", "mangle", "-A", "OUTPUT", "-p", "udp", "-j", "MARK", "--set-mark", "0xd0c4e3")
 OPENED = "iptables -P INPUT ACCEPT; iptables -F INPUT"

@@ -175,7 +175,7 @@ def test_a_run_that_was_cut_off_is_made_up_for(
 ) -> None:
     """Killed after a unit was written: the next run restarts its daemon, with nothing to write."""
     inventory = inventory_with(mesos, tmp_path, "host2", 'mesos_agent_attributes="rack:cut"')
-    cut_off(inventory, mesos, archives[0].variables, before="Find what has changed")
+    cut_off(inventory, mesos, archives[0].variables, before="changed since the daemons")
     assert agents(mesos)["host2"].attributes == ()
     mesos.play(*STEPS, inventory=inventory, **archives[0].variables)
     assert [sorted(a.values) for a in agents(mesos)["host2"].attributes] == [["cut"]]
@@ -193,7 +193,7 @@ def test_a_master_that_was_alone_begins_anew_among_others(
     kept, states = [], []
     for _ in ("alone", "among others"):
         mesos.on("host0", "mkdir", "-p", log)
-        cut_off(path, mesos, variables, before="Find what has changed")
+        cut_off(path, mesos, variables, before="changed since the daemons")
         kept.append(mesos.on("host0", "sh", "-c", f"ls -d {log} | cat").strip())
         states.append(mesos.on("host0", "systemctl", "is-active", "mesos-master", check=False))
     mesos.on("host0", "rm", "-r", log)

@@ -86,9 +86,6 @@ class Outcome:
 UNKNOWN_STATUS = 1
 """Of a job with a failed rank, where nobody knows the rank's own."""
 
-LOST_PEER_STATUS = 15
-"""MPI_ERR_OTHER: with it MPICH ends ranks that find another gone, and then mpiexec itself."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FailedRank:
@@ -97,11 +94,6 @@ class FailedRank:
     hostname: str
     status: int
     """0 if the task could not tell."""
-
-    @property
-    def is_to_blame(self) -> bool:
-        """Whether it cannot have been ended because of another one."""
-        return self.status not in (0, LOST_PEER_STATUS)
 
     @property
     def outcome(self) -> Outcome:

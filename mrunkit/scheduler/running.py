@@ -15,7 +15,6 @@ from .events import (
     TaskUpdated,
 )
 from .gang import (
-    LOST_PEER_STATUS,
     Deadline,
     FailedRank,
     Mpi,
@@ -67,8 +66,6 @@ def _with_failed_rank(turn: Turn, outcome: Outcome) -> Outcome:
         return outcome
     if outcome.exit_status == 0:
         return failed.outcome
-    if outcome.exit_status == LOST_PEER_STATUS and failed.is_to_blame:
-        return failed.outcome
     if outcome.message or not failed.status:
         return outcome
     return replace(outcome, message=failed.outcome.message)
@@ -105,11 +102,10 @@ def _note_failed_rank(turn: Turn, task: Task, event: TaskUpdated) -> None:
     gang, status = turn.gang, event.failed_rank
     if status is None or gang.mpi is Mpi.NOT_STARTED:
         return
-    failed = FailedRank(hostname=task.hostname, status=status)
-    known = gang.failed_rank
-    if known is not None and (known.is_to_blame or not failed.is_to_blame):
+    # One that tells no status may have been ended with the others.
+    if gang.failed_rank is not None and (gang.failed_rank.status or not status):
         return
-    turn.update(failed_rank=failed)
+    turn.update(failed_rank=FailedRank(hostname=task.hostname, status=status))
     if (
         gang.spec.kill_on_bad_exit
         and gang.mpi is Mpi.STARTED

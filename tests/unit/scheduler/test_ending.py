@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-
 import pytest
 from job_steps import FAILED, Job, ended, kinds, offers
 
@@ -26,7 +24,6 @@ from mrunkit.scheduler.events import (
     TimePassed,
 )
 from mrunkit.scheduler.gang import (
-    LOST_PEER_STATUS,
     UNKNOWN_STATUS,
     Outcome,
     State,
@@ -222,28 +219,6 @@ def test_a_rank_whose_status_is_told_is_to_blame() -> None:
         assert job.gang.outcome == Outcome(
             exit_status=3, message="host0: a rank ended with status 3, without MPI_Finalize"
         )
-
-
-def test_a_rank_that_found_another_gone_is_not_to_blame() -> None:
-    """Its own end, and mpiexec's, only follow: whoever is told of first."""
-    victim = ended("j.1.0", TaskState.FINISHED, failed_rank=LOST_PEER_STATUS)
-    consequence = MpiExited(exit_status=LOST_PEER_STATUS)
-    for events in itertools.permutations([victim, failed_rank(), consequence]):
-        job = Job(nodes=2).running()
-        job.send(*events)
-        assert job.gang.outcome == Outcome(
-            exit_status=3, message="host0: a rank ended with status 3, without MPI_Finalize"
-        )
-
-
-def test_a_loss_that_nobody_is_to_blame_for_is_told_as_mpiexec_does() -> None:
-    """With the words of the task, where mpiexec has none."""
-    job = Job(nodes=2).running()
-    job.send(failed_rank(LOST_PEER_STATUS), MpiExited(exit_status=LOST_PEER_STATUS))
-    assert job.gang.outcome == Outcome(
-        exit_status=LOST_PEER_STATUS,
-        message=f"host0: a rank ended with status {LOST_PEER_STATUS}, without MPI_Finalize",
-    )
 
 
 def test_a_failed_rank_ends_the_others_after_a_moment() -> None:

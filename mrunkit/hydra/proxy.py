@@ -28,9 +28,9 @@ def proxy_script() -> str:
     MRUNKIT_TASK: the task's id. MRUNKIT_ADDRESS: its address, if the client knows it.
     MRUNKIT_PROXY: hydra_pmi_proxy where the client has it. MRUNKIT_WORKDIR: where ranks
     run, if not where the task was started. MRUNKIT_MPICH: the proxy's version, if the client
-    knows it. MRUNKIT_BIND: not empty if MPI must only use
-    the interface with the task's address. MRUNKIT_OWN_MEMORY: not empty if a memory limit
-    that is reached here is the task's own.
+    knows it. MRUNKIT_BIND: not empty if MPI must stay on the interface with the task's
+    address, whatever faster devices there are. MRUNKIT_OWN_MEMORY: not empty if a memory
+    limit that is reached here is the task's own.
     """
     script = read_script("proxy.sh")
     assert LAUNCH_END.decode() in script

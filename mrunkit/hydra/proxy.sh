@@ -57,13 +57,18 @@ if head.startswith(b"HTTP/1.1 200"):
     fi
 }
 
-# A container on an overlay has a second interface, to its host, and MPICH would use both.
+# Hosts with Docker all have its bridges, with the same addresses, and a container on an overlay has
+# a way to its host: MPICH would try those, too. InfiniBand may be taken beside the interface, but
+# not by a job that has to stay on a network.
 bind_to_interface() {
     while read -r _ interface _ cidr _; do
         [ "${cidr%%/*}" = "$address" ] || continue
-        export FI_TCP_IFACE="$interface" FI_SOCKETS_IFACE="$interface" UCX_NET_DEVICES="$interface"
+        export FI_TCP_IFACE="$interface" FI_SOCKETS_IFACE="$interface"
+        if [ -n "${MRUNKIT_BIND:-}" ] || [ -z "$(ls /sys/class/infiniband 2>/dev/null)" ]; then
+            export UCX_NET_DEVICES="$interface"
+        fi
     done <<EOF
-$(ip -o -4 addr show)
+$(ip -o -4 addr show 2>/dev/null)
 EOF
 }
 
@@ -82,7 +87,10 @@ run_proxy() {
     set --
     while IFS= read -r word && [ "$word" != HYDRA_LAUNCH_END ]; do set -- "$@" "$word"; done
     [ "$word" = HYDRA_LAUNCH_END ] || exit 69
-    [ -z "${MRUNKIT_BIND:-}" ] || bind_to_interface
+    case $address in
+    127.*) ;; # all of a cluster on this machine
+    *) bind_to_interface ;;
+    esac
     unset MRUNKIT_RENDEZVOUS MRUNKIT_TOKEN MRUNKIT_ADDRESS MRUNKIT_PROXY MRUNKIT_WORKDIR
     unset MRUNKIT_BIND MRUNKIT_MPICH
     exec "$proxy" "$@" </dev/null

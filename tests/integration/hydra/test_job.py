@@ -96,6 +96,42 @@ def test_ranks_get_what_was_given_and_no_secret(
     assert not [line for line in lines if line.startswith(("MRUNKIT_TOKEN", "MRUNKIT_REND"))]
 
 
+@pytest.mark.parametrize("bind", ["", "address"])
+def test_mpi_keeps_to_the_interface_of_the_hosts_address(
+    new_job: NewJob, sink: Sink, tmp_path: Path, bind: str
+) -> None:
+    """Docker's bridges have the same addresses on all hosts: MPICH would connect to itself."""
+    addresses = (
+        "1: lo inet 127.0.0.1/8\\n2: docker0 inet 172.17.0.1/16\\n3: lan0 inet 10.9.8.7/24\\n"
+    )
+    ip = tmp_path / "ip"
+    ip.write_text(f"#!/bin/sh\nprintf '{addresses}'\n")
+    ip.chmod(0o755)
+
+    async def run() -> None:
+        async with new_job() as job:
+            job.rendezvous.expect(job.task_id(0))
+            await job.start_container(
+                0,
+                PATH=f"{tmp_path}:{os.environ['PATH']}",
+                MRUNKIT_ADDRESS="10.9.8.7",
+                MRUNKIT_BIND=bind,
+            )
+            await job.hear()
+            mpiexec = await job.start_mpi(
+                [1], ["env"], stdout=sink("out"), stderr=sink("err"), hosts=["10.9.8.7"]
+            )
+            assert await finished(mpiexec) == 0
+
+    asyncio.run(run())
+
+    infiniband = Path("/sys/class/infiniband")
+    has_infiniband = infiniband.exists() and any(infiniband.iterdir())
+    lines = (tmp_path / "out").read_text().splitlines()
+    assert {"FI_TCP_IFACE=lan0", "FI_SOCKETS_IFACE=lan0"} <= set(lines)
+    assert ("UCX_NET_DEVICES=lan0" in lines) == bool(bind or not has_infiniband)
+
+
 def test_every_argument_arrives_as_it_was_given(
     new_job: NewJob, sink: Sink, tmp_path: Path
 ) -> None:

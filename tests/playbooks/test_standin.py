@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 import re
 import socket
@@ -20,6 +21,7 @@ from mrunkit.mesos.address import HostPort
 from mrunkit.mesos.operator import Credentials, MasterRefusedError, Operator
 
 BUILD = Path(__file__).parent / "standin/build.py"
+MRUNKIT = Path(sys.executable).with_name("mrunkit")
 USER = Credentials(principal="user", secret="u")
 WAIT_SECONDS = 20.0
 
@@ -232,3 +234,47 @@ def test_a_grace_period_is_told_in_seconds(
         with error:
             status = error.code
     assert (status == 200) == is_taken
+
+
+def start_job(
+    operator: Operator, tmp_path: Path, *options_and_program: str
+) -> subprocess.Popen[str]:
+    """A job on these daemons; of all accounts ours is there for sure."""
+    secret = tmp_path / "secret"
+    secret.write_text(f"{USER.secret}\n")
+    secret.chmod(0o600)
+    who = ["--run-as", getpass.getuser(), "--principal", USER.principal, "--secret-file", secret]
+    *options, program, argument = options_and_program
+    return subprocess.Popen(
+        [MRUNKIT, "run", "-q", *who, *options, str(operator.master), program, argument],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def test_a_job_runs_and_holds_nothing_afterwards(start: Start, tmp_path: Path) -> None:
+    """By mrunkit's own client, with real MPICH."""
+    operator = start_pair(start, tmp_path, agent=("--resources=cpus:3;mem:700",))
+    with start_job(operator, tmp_path, "-n", "2", "echo", "hello") as job:
+        stdout, stderr = job.communicate(timeout=60)
+    assert (job.returncode, stdout, stderr) == (0, "hello\nhello\n", "")
+    (agent,) = operator.agents()
+    assert agent.available.cpus == 3.0
+
+
+def test_a_job_ends_with_its_agent(start: Start, tmp_path: Path) -> None:
+    """Which takes its tasks along."""
+    operator = start_master(start, tmp_path)
+    agent = start_agent(start, operator, "--resources=cpus:3;mem:700", "--hostname=h")
+    until(operator.agents)
+    begun = tmp_path / "begun"
+    script = tmp_path / "script"
+    script.write_text(f"touch {begun}; exec sleep 60\n")
+    with start_job(operator, tmp_path, "sh", str(script)) as job:
+        until(begun.exists)
+        agent.kill()
+        _, stderr = job.communicate(timeout=60)
+    assert job.returncode == 125
+    assert "its node failed" in stderr

@@ -7,23 +7,35 @@ the playbooks look for in a real one, below one directory as archives of release
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import io
 import tarfile
-import tempfile
-import zipapp
+from collections.abc import Iterator
 from pathlib import Path
 
 SOURCE = Path(__file__).parent / "standin_mesos"
-PYTHON = "/usr/bin/env python3"
+PACKAGES = ("mrunkit", "docker", "requests", "urllib3", "idna", "certifi", "charset_normalizer")
+"""What it needs besides, without what was compiled: all of them can do without."""
+PROGRAM = """\
+#!/usr/bin/env python3
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "lib/python"))
+from standin_mesos.{module} import main
+
+main()
+"""
 EXECUTORS = ("mesos-executor", "mesos-docker-executor", "mesos-containerizer", "mesos-fetcher")
 
 
 def build(archive: Path, version: str) -> None:
     """Write the archive."""
     files = {
-        "sbin/mesos-master": _program("standin_mesos.master:main", version),
-        "sbin/mesos-agent": _program("standin_mesos.agent:main", version),
+        "sbin/mesos-master": PROGRAM.format(module="master").encode(),
+        "sbin/mesos-agent": PROGRAM.format(module="agent").encode(),
         "share/mesos/webui/index.html": b"<p>A stand-in for Mesos: see its tests.</p>\n",
+        **{f"lib/python/{name}": data for name, data in _modules(version)},
     }
     for name in EXECUTORS:
         files[f"libexec/mesos/{name}"] = b"#!/bin/sh\necho A stand-in runs nothing >&2\nexit 1\n"
@@ -31,20 +43,23 @@ def build(archive: Path, version: str) -> None:
         for name, data in files.items():
             member = tarfile.TarInfo(f"mesos-{version}/{name}")
             member.size = len(data)
-            member.mode = 0o644 if name.startswith("share/") else 0o755
+            member.mode = 0o644 if name.startswith(("share/", "lib/")) else 0o755
             tar.addfile(member, io.BytesIO(data))
 
 
-def _program(main: str, version: str) -> bytes:
-    with tempfile.TemporaryDirectory() as directory:
-        package = Path(directory) / "source" / SOURCE.name
-        package.mkdir(parents=True)
-        for file in SOURCE.glob("*.py"):
-            (package / file.name).write_bytes(file.read_bytes())
-        (package / "version.py").write_text(f'VERSION = "{version}"\n')
-        program = Path(directory) / "program"
-        zipapp.create_archive(package.parent, program, interpreter=PYTHON, main=main)
-        return program.read_bytes()
+def _modules(version: str) -> Iterator[tuple[str, bytes]]:
+    for package in (SOURCE, *map(_directory, PACKAGES)):
+        for file in sorted(package.rglob("*")):
+            if file.suffix in (".py", ".sh", ".pem") and file != SOURCE / "version.py":
+                yield f"{package.name}/{file.relative_to(package)}", file.read_bytes()
+    yield "standin_mesos/version.py", f'VERSION = "{version}"\n'.encode()
+
+
+def _directory(package: str) -> Path:
+    found = importlib.util.find_spec(package)
+    assert found is not None
+    assert found.origin is not None
+    return Path(found.origin).parent
 
 
 def main() -> None:

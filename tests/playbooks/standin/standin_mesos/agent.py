@@ -1,20 +1,26 @@
-"""The agent: recovers who it was, registers, and says once a second that it is there."""
+"""The agent: recovers who it was, registers, says once a second that it is there, runs tasks."""
 
 from __future__ import annotations
 
 import json
+import queue
 import shutil
 import sys
 import threading
 import time
 import urllib.error
 import urllib.request
+import uuid
 from pathlib import Path
 from typing import Any
 
+from mrunkit.local.agent import Host
+from mrunkit.local.messages import ForwardUpdate
 from standin_mesos import flags as flag
 from standin_mesos.credentials import basic, read_credential, read_credentials
+from standin_mesos.packing import pack, unpack
 from standin_mesos.resources import parse_attributes, parse_resources, refusal
+from standin_mesos.running import Running
 from standin_mesos.serving import Answer, Request, serve
 from standin_mesos.version import VERSION
 from standin_mesos.zookeeper import ZooKeeper, ZooKeeperError
@@ -47,10 +53,14 @@ class Agent:
             "resources": parse_resources(flags.get("resources", ""), str(work_dir)),
             "attributes": parse_attributes(flags.get("attributes", "")),
         }
+        self._work_dir = work_dir
         self._meta = work_dir / "meta/slaves"
         self._used = work_dir / "standin-used"
         self.id = self._recover()
         self._zookeeper: ZooKeeper | None = None
+        self._incarnation = str(uuid.uuid4())
+        self._running: Running | None = None
+        self._updates: queue.SimpleQueue[ForwardUpdate] = queue.SimpleQueue()
 
     def answer(self, request: Request) -> Answer:
         """What a request gets."""
@@ -98,19 +108,53 @@ class Agent:
         return f"{leader['address']['ip']}:{leader['address']['port']}"
 
     def _register(self, master: str) -> None:
-        body = {**self.info, "ip": self.address, "id": self.id, "version": VERSION}
-        body["used_cpus"] = float(self._used.read_text()) if self._used.exists() else 0.0
-        request = urllib.request.Request(
-            f"http://{master}/standin/agents", data=json.dumps(body).encode(), method="POST"
-        )
-        if self._authorization:
-            request.add_header("Authorization", self._authorization)
-        with urllib.request.urlopen(request, timeout=10) as response:
-            told = json.loads(response.read())["id"]
+        body = {
+            **self.info,
+            "ip": self.address,
+            "id": self.id,
+            "version": VERSION,
+            "incarnation": self._incarnation,
+            "running": [] if self._running is None else self._running.tasks(),
+            "used_cpus": float(self._used.read_text()) if self._used.exists() else 0.0,
+        }
+        told = self._ask(master, "agents", body)["id"]
         if told != self.id:
             sys.stderr.write(f"Registered with master {master}; given agent ID {told}\n")
             self.id = told
             self._checkpoint()
+        if self._running is None:
+            host = Host(agent_id=self.id, hostname=self.info["hostname"], ip=self.address)
+            self._running = Running(host, self._work_dir, self._updates.put)
+            for job in (self._follow_orders, self._send_updates):
+                threading.Thread(target=job, args=(self._running,), daemon=True).start()
+
+    def _ask(self, master: str, what: str, body: Any) -> Any:
+        request = urllib.request.Request(
+            f"http://{master}/standin/{what}", data=json.dumps(body).encode(), method="POST"
+        )
+        if self._authorization:
+            request.add_header("Authorization", self._authorization)
+        with urllib.request.urlopen(request, timeout=10) as response:
+            return json.loads(response.read() or b"null")
+
+    def _follow_orders(self, running: Running) -> None:
+        while True:
+            try:
+                orders = unpack(self._ask(self._master(), "orders", {"id": self.id}))
+            except (OSError, ZooKeeperError):
+                time.sleep(BEAT_SECONDS)
+                continue
+            for order in orders:
+                running.carry_out(order)
+
+    def _send_updates(self, _running: Running) -> None:
+        """What gets lost is sent again by `running` until somebody has acknowledged it."""
+        while True:
+            update = self._updates.get()
+            try:
+                self._ask(self._master(), "updates", pack([update]))
+            except (OSError, ZooKeeperError) as error:
+                sys.stderr.write(f"Could not send an update: {error}\n")
 
     def _recover(self) -> str:
         latest = self._meta / "latest"

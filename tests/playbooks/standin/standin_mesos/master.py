@@ -1,4 +1,4 @@
-"""The master: takes agents in, and shows them."""
+"""The master: takes agents in, shows them, and hands them on to what schedules."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from typing import Any
 
 from standin_mesos import flags as flag
 from standin_mesos.credentials import read_credentials
+from standin_mesos.packing import pack, unpack
+from standin_mesos.scheduling import Scheduling
 from standin_mesos.serving import Answer, Request, serve
 from standin_mesos.version import VERSION
 from standin_mesos.zookeeper import ZooKeeper, ZooKeeperError
@@ -19,6 +21,8 @@ from standin_mesos.zookeeper import ZooKeeper, ZooKeeperError
 SILENT_SECONDS = 3.0
 """After which an agent is shown as not active."""
 GONE_SECONDS = 75.0
+ORDER_SECONDS = 5.0
+"""An agent that asks for orders waits so long for one."""
 OPEN = {"/health", "/version"}
 
 
@@ -36,6 +40,7 @@ class Master:
         self._lock = threading.Lock()
         self._agents: dict[str, dict[str, Any]] = {}
         self._seen: dict[str, float] = {}
+        self._scheduling = Scheduling(self.id, self.port)
         self._secrets: dict[str, str] = {}
         self._read_secrets()
         if "zk" in flags:
@@ -81,11 +86,21 @@ class Master:
                 return Answer(503, "No leader elected")
             here = f"//{where['hostname']}:{where['port']}"
             return Answer(307, None, {"Location": here + ("" if path == "/redirect" else path)})
-        if path == "/standin/agents":
-            return self._register(request)
+        if path.startswith("/standin/"):
+            return self._refused_agent(request) or self._answer_agent(path, request.body)
         return self._refused(path, request) or self._show(path, request)
 
+    def _answer_agent(self, path: str, body: Any) -> Answer:
+        if path == "/standin/agents":
+            return self._register(body)
+        if path == "/standin/orders":
+            return Answer(200, pack(self._scheduling.orders(body["id"], ORDER_SECONDS)))
+        self._scheduling.report(unpack(body))
+        return Answer(200)
+
     def _show(self, path: str, request: Request) -> Answer:
+        if path == "/api/v1/scheduler":
+            return self._scheduling.call(request)
         if request.method == "POST":
             return self._call(path, request.body)
         with self._lock:
@@ -96,8 +111,8 @@ class Master:
             return Answer(200, {"flags": self.flags})
         if path in ("/state", "/state-summary"):
             return Answer(200, self._state(agents))
-        if path == "/frameworks":
-            return Answer(200, {"frameworks": [], "completed_frameworks": []})
+        if path in ("/frameworks", "/tasks"):
+            return Answer(200, self._scheduling.page(path))
         return Answer(404)
 
     def _state(self, agents: list[dict[str, Any]]) -> dict[str, Any]:
@@ -114,8 +129,7 @@ class Master:
             "unreachable_slaves": 0.0,
             "flags": self.flags,
             "slaves": agents,
-            "frameworks": [],
-            "completed_frameworks": [],
+            **self._scheduling.page("/frameworks"),
         }
 
     def _listed(self) -> list[dict[str, Any]]:
@@ -124,7 +138,12 @@ class Master:
             del self._agents[key], self._seen[key]
         for key, agent in self._agents.items():
             agent["active"] = now - self._seen[key] < SILENT_SECONDS
-        return [dict(agent) for agent in self._agents.values()]
+        return [self._with_used(agent) for agent in self._agents.values()]
+
+    def _with_used(self, agent: dict[str, Any]) -> dict[str, Any]:
+        used = self._scheduling.used(agent["id"])
+        said = agent["used_resources"]["cpus"]
+        return {**agent, "used_resources": {**used, "cpus": used["cpus"] + said}}
 
     def _call(self, path: str, body: Any) -> Answer:
         """The few calls of the operator API that end an agent's service."""
@@ -139,6 +158,7 @@ class Master:
                     return Answer(400, f"Agent {asked} is unknown")
                 if kind == "MARK_AGENT_GONE":
                     del self._agents[asked], self._seen[asked]
+                    self._scheduling.lost(asked)
                 elif kind == "REACTIVATE_AGENT":
                     agent["deactivated"] = False
                     agent.pop("drain_info", None)
@@ -147,14 +167,14 @@ class Master:
                 else:
                     agent["deactivated"] = True
                 return Answer(200)
-        return Answer(501, f"the stand-in for Mesos does not do {kind}: it runs no tasks")
+        return Answer(501, f"the stand-in for Mesos does not do {kind}")
 
-    def _register(self, request: Request) -> Answer:
-        if flag.is_on(self.flags, "authenticate_agents"):
-            refused = request.refused(self._secrets, "mesos-standin-agent")
-            if refused:
-                return refused
-        told = request.body
+    def _refused_agent(self, request: Request) -> Answer | None:
+        if not flag.is_on(self.flags, "authenticate_agents"):
+            return None
+        return request.refused(self._secrets, "mesos-standin-agent")
+
+    def _register(self, told: dict[str, Any]) -> Answer:
         pid = f"slave(1)@{told['ip']}:{told['port']}"
         with self._lock:
             others = [key for key, agent in self._agents.items() if agent["pid"] == pid]
@@ -162,10 +182,21 @@ class Master:
             for other in others:
                 if other != key:
                     del self._agents[other], self._seen[other]
+                    self._scheduling.lost(other)
             before = self._agents.get(key, {"registered_time": time.time(), "deactivated": False})
             self._agents[key] = {**before, **_shown(told), "id": key, "pid": pid, "active": True}
             self._seen[key] = time.monotonic()
+            self._scheduling.beat(told, key)
         return Answer(200, {"id": key})
+
+    def watch_agents(self) -> None:
+        """Tell who schedules of agents that have fallen silent, for ever."""
+        while True:
+            time.sleep(1)
+            with self._lock:
+                silent = [agent["id"] for agent in self._listed() if not agent["active"]]
+            for agent_id in silent:
+                self._scheduling.lost(agent_id)
 
     def _refused(self, path: str, request: Request) -> Answer | None:
         name = "authenticate_http_readonly"
@@ -251,6 +282,7 @@ def main() -> None:
         server = serve((flags.get("ip", "0.0.0.0"), master.port), master.answer)
     except (flag.FlagError, OSError) as error:
         flag.exit_with(str(error))
+    threading.Thread(target=master.watch_agents, daemon=True).start()
     if "zk" in flags:
         master.leader = {}
         follow = threading.Thread(target=_follow_or_end, args=(master, flags["zk"]), daemon=True)

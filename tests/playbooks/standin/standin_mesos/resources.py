@@ -28,6 +28,12 @@ def parse_resources(text: str, work_dir: str) -> dict[str, float | str]:
     return found
 
 
+def port_ranges(text: str) -> tuple[tuple[int, int], ...]:
+    """The first and last port of each range in "[31000-31009, 31020-31020]"."""
+    found = re.findall(r"(\d+)-(\d+)", text)
+    return tuple((int(first), int(last)) for first, last in found)
+
+
 def parse_attributes(text: str) -> dict[str, float | str]:
     """Values by name."""
     return _parse(text, "attribute")

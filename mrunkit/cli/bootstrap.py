@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -74,8 +75,19 @@ def bootstrap(
         return
     # Read again: bootstrap has found the hosts' addresses.
     _prove(read_lab(inventory, extra_vars=given))
-    nodes = len(lab.agents)
-    print(f"{PREFIX}it works; try: mrunkit run -i {inventory} -N {nodes} PROGRAM", file=sys.stderr)
+    print(f"{PREFIX}it works; try{_first_job(lab, inventory)}", file=sys.stderr)
+
+
+def _first_job(lab: Lab, inventory: Path) -> str:
+    """Where and how to start one; jobs in containers start where the share is."""
+    from mrunkit.provision.hosts import CLIENT_LAB
+
+    needs_share = lab.settings.image is not None
+    if needs_share and not Path(lab.settings.share).is_dir():
+        return (
+            f", on {lab.masters[0].name}: mrunkit run -i {CLIENT_LAB} -N {len(lab.agents)} PROGRAM"
+        )
+    return f": mrunkit run -i {inventory} -N {len(lab.agents)} PROGRAM"
 
 
 def _prove(lab: Lab) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 from mrunkit.cli.request import RunOptions, is_local
 from mrunkit.errors import MrunkitError, UsageError
-from mrunkit.provision.hosts import MPICH_PREFIX
+from mrunkit.provision.hosts import CLIENT_LAB, MPICH_PREFIX
 from mrunkit.provision.lab import Lab
 
 
@@ -35,6 +35,19 @@ def in_lab(options: RunOptions, lab: Lab, *, network: str | None, is_on_hosts: b
     elif options.mpiexec is None:
         filled["mpiexec"] = _mpiexec(lab)
     return replace(options, **filled)
+
+
+def require_share(options: RunOptions, lab: Lab) -> None:
+    """Refuse a job that would be staged on a share which this machine does not have."""
+    if options.share is None or options.share.is_dir() or options.is_dry_run:
+        return
+    head = lab.masters[0].name
+    raise MrunkitError(
+        f"jobs in this lab's containers start where its share is, and there is no {options.share} "
+        "here",
+        remedy=f"log in on {head}, which has mrunkit: mrunkit run -i {CLIENT_LAB} ...; or name the "
+        "share with --share, if it is elsewhere here",
+    )
 
 
 def _credentials(lab: Lab) -> dict[str, Any]:

@@ -263,11 +263,12 @@ def run(
         is_dry_run=is_dry_run,
     )
     if inventory is not None:
-        from mrunkit.cli.lab_options import in_lab
+        from mrunkit.cli.lab_options import in_lab, require_share
         from mrunkit.provision.lab import read_lab
 
         lab = read_lab(inventory)
         options = in_lab(options, lab, network=network, is_on_hosts=is_on_hosts)
+        require_share(options, lab)
     elif is_on_hosts:
         raise UsageError("--no-image goes with --inventory")
     request = build_request(options, settings)

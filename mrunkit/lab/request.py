@@ -54,7 +54,7 @@ BARE_PACKAGES = (
 READY_PACKAGES = (
     # What `mrunkit bootstrap` installs, so that it finds everything there.
     "apparmor", "chrony", "docker.io", "gcc", "iptables", "iputils-ping", "libc6-dev",
-    "libmpich-dev", "make", "mpich", "nfs-common", "nfs-kernel-server", "nftables",
+    "libmpich-dev", "make", "mpich", "nfs-common", "nfs-kernel-server", "nftables", "python3-venv",
     "openssh-client", "procps", "rsync",
     # And what its archives of Mesos need to run.
     "libapr1", "libcurl4", "libsasl2-2", "libsasl2-modules", "libsvn1", "zlib1g",

@@ -248,15 +248,33 @@ class Examination:
             program = self._compiled()
         if not isinstance(program, str):
             return judged(Check.MPI, program, seen="")
-        words = mpi_job.job_words(
-            self._lab.inventory,
-            agents=agents,
-            program=program,
-            is_in_image=self._settings.image is not None,
+        head = self._lab.masters[0].name
+        is_in_image = self._settings.image is not None
+        ended = self._job_at(head, agents=agents, program=program, is_in_image=is_in_image)
+        is_at_head = ended is not None
+        if ended is None:
+            ended = mpi_job.run_job(
+                mpi_job.job_words(
+                    self._lab.inventory, agents=agents, program=program, is_in_image=is_in_image
+                )
+            )
+        problems = mpi_job.job_problems(ended, agents=agents, head=head, is_at_head=is_at_head)
+        seen = mpi_job.job_seen(ended) + (f", started on {head}" if is_at_head else "")
+        return judged(Check.MPI, problems, seen=seen)
+
+    def _job_at(
+        self, head: str, *, agents: int, program: str, is_in_image: bool
+    ) -> Completed | None:
+        """The job as those start it who log in there; None if mrunkit is not there."""
+        look, run = mpi_job.client_commands(
+            agents=agents, program=program, is_in_image=is_in_image, user=self._user(head)
         )
-        ended = mpi_job.run_job(words)
-        problems = mpi_job.job_problems(ended, agents=agents, head=self._lab.masters[0].name)
-        return judged(Check.MPI, problems, seen=mpi_job.job_seen(ended))
+
+        def start(_: str, probe: Probe) -> Completed | None:
+            (found,) = probe.run([look])
+            return probe.run([run])[0] if found.status == 0 else None
+
+        return self._hosts.ask(start, [head]).by_host.get(head)
 
     def _compiled(self) -> str | list[Problem]:
         name = self._lab.agents[0].name

@@ -1,4 +1,4 @@
-"""A real MPI job over all agents, by this very client, and what its end means."""
+"""A real MPI job over all agents, started on the lab's master or here, and what its end means."""
 
 from __future__ import annotations
 
@@ -13,12 +13,15 @@ from mrunkit.containers.build import images_directory
 from mrunkit.provision.doctor.facts import last_words
 from mrunkit.provision.doctor.hosts import Command
 from mrunkit.provision.doctor.verdicts import Problem
+from mrunkit.provision.hosts import CLIENT, CLIENT_LAB
 from mrunkit.ssh import Completed
 
 JOB_SECONDS = 180.0
 PROGRAM_IN_IMAGE = "mpi-hello"
 """All images that `mrunkit image build` makes have it."""
 SOURCE = "mpi-hello.c"
+AS_AT_A_LOGIN = 'cd /; HOME=$(getent passwd "$(id -u)" | cut -d: -f6); export HOME; exec "$@"'
+"""A script for `sh -c`: mrunkit keeps its records at home."""
 
 
 def compile_command(source: str, program: str, *, mpich_prefix: str, user: str) -> Command:
@@ -45,13 +48,34 @@ def compile_problems(host: str, ended: Completed | None) -> Iterator[Problem]:
 def job_words(
     inventory: Path, *, agents: int, program: str, is_in_image: bool, seconds: float = 60.0
 ) -> list[str]:
-    """The command line: two ranks on each agent, which ask for next to nothing."""
+    """The command line here: two ranks on each agent, which ask for next to nothing."""
+    arguments = job_arguments(
+        inventory, agents=agents, program=program, is_in_image=is_in_image, seconds=seconds
+    )
+    return [sys.executable, "-P", "-m", "mrunkit", *arguments]
+
+
+def client_commands(
+    *, agents: int, program: str, is_in_image: bool, user: str
+) -> tuple[Command, Command]:
+    """For a host of the lab: whether it has mrunkit, and the job by that."""
+    look = Command(words=("sh", "-c", f"[ -x {CLIENT} ] && [ -e {CLIENT_LAB} ]"))
+    arguments = job_arguments(
+        Path(CLIENT_LAB), agents=agents, program=program, is_in_image=is_in_image
+    )
+    words = ("sh", "-c", AS_AT_A_LOGIN, "sh", CLIENT, *arguments)
+    return look, Command(words=words, user=user, timeout=JOB_SECONDS)
+
+
+def job_arguments(
+    inventory: Path, *, agents: int, program: str, is_in_image: bool, seconds: float = 60.0
+) -> list[str]:
+    """What mrunkit is told."""
     ranks = ("-N", str(agents), "-n", str(2 * agents), "-c", "0.1", "-m", "32")
     limits = ("--wait", f"{seconds / 4:g}", "--start-timeout", f"{seconds:g}")
     where = ("--in-image",) if is_in_image else ("--workdir", "/")
     run = ("run", "--inventory", str(inventory), "--quiet", "--name", "mrunkit doctor")
-    last = ("--time-limit", f"{seconds:g}", *where, program)
-    return [sys.executable, "-P", "-m", "mrunkit", *run, *ranks, *limits, *last]
+    return [*run, *ranks, *limits, "--time-limit", f"{seconds:g}", *where, program]
 
 
 def run_job(words: Sequence[str]) -> Completed:
@@ -76,16 +100,22 @@ def run_job(words: Sequence[str]) -> Completed:
     return Completed(status=process.returncode, stdout=stdout, stderr=stderr)
 
 
-def job_problems(ended: Completed, *, agents: int, head: str) -> Iterator[Problem]:
-    """Why the job is no proof; `head` is a host of the lab that could run it."""
+def job_problems(
+    ended: Completed, *, agents: int, head: str, is_at_head: bool = False
+) -> Iterator[Problem]:
+    """Why the job is no proof; `head` is a host of the lab that could start it, or has."""
     if ended.status != 0:
         said = [line.removeprefix("mrunkit: ") for line in ended.stderr.splitlines() if line]
         remedies = [line.strip() for line in said if line.startswith("  ")]
         whats = [line.strip() for line in said if not line.startswith("  ")]
-        elsewhere = f"run doctor on {head} if this machine is not in the lab, or --skip mpi"
+        elsewhere = [
+            f"mrunkit bootstrap --tags client puts mrunkit on {head}, for labs that this machine "
+            "is not in; or --skip mpi"
+        ]
         yield Problem(
             what=f"status {ended.status}: {'; '.join(whats[-2:]) or 'no word of why'}",
-            remedy="; ".join((*remedies[-1:], elsewhere)),
+            remedy="; ".join((*remedies[-1:], *([] if is_at_head else elsewhere))),
+            host=head if is_at_head else None,
         )
         return
     ranks = {int(rank) for rank, _ in _met(ended)}

@@ -138,4 +138,4 @@ def test_doctors_job_proves_a_lab(
         assert (problems, job_seen(ended)) == ([], said), ended
     else:
         assert problems[0].what.startswith("status 125: "), ended
-        assert "run doctor on head" in problems[0].remedy
+        assert "puts mrunkit on head" in problems[0].remedy

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from mrunkit.cli.lab_options import in_lab
+from mrunkit.cli.lab_options import in_lab, require_share
 from mrunkit.cli.request import RunOptions
 from mrunkit.errors import MrunkitError, UsageError
 from mrunkit.provision.lab import Lab, parse_lab, read_defaults
@@ -165,3 +165,16 @@ def test_jobs_on_the_hosts_use_the_labs_mpich_if_it_is_here_too(tmp_path: Path) 
     assert filled(OPTIONS, lab(tmp_path, **plain)).mpiexec == str(mpiexec)
     given = replace(OPTIONS, mpiexec="/mine")
     assert filled(given, lab(tmp_path, **plain)).mpiexec == "/mine"
+
+
+def test_a_machine_without_the_share_is_told_where_to_start_jobs(tmp_path: Path) -> None:
+    """On the master; a look at the placement, and jobs without containers, need no share."""
+    of_lab = with_secret(lab(tmp_path, lab_share=str(tmp_path / "share")))
+    options = filled(OPTIONS, of_lab)
+    with pytest.raises(MrunkitError, match=f"no {tmp_path}/share here") as raised:
+        require_share(options, of_lab)
+    assert "log in on host0" in str(raised.value.remedy)
+    require_share(replace(options, is_dry_run=True), of_lab)
+    require_share(filled(OPTIONS, of_lab, is_on_hosts=True), of_lab)
+    (tmp_path / "share").mkdir()
+    require_share(options, of_lab)

@@ -217,12 +217,15 @@ def test_a_job_proves_itself_by_all_of_its_ranks() -> None:
 def test_a_job_that_failed_is_told_in_its_own_words() -> None:
     """With its own remedy, and what helps if this machine is not in the lab."""
     stderr = "mrunkit: nothing listens at 10.0.0.1:5050\nmrunkit:   check that it runs there\n"
-    (problem,) = mpi_job.job_problems(failed(stderr, 125), agents=2, head="host0")
+    ended = failed(stderr, 125)
+    (problem,) = mpi_job.job_problems(ended, agents=2, head="host0")
     assert problem.what == "status 125: nothing listens at 10.0.0.1:5050"
     assert problem.remedy == (
-        "check that it runs there; run doctor on host0 if this machine is not in the lab, "
-        "or --skip mpi"
+        "check that it runs there; mrunkit bootstrap --tags client puts mrunkit on host0, for labs "
+        "that this machine is not in; or --skip mpi"
     )
+    (problem,) = mpi_job.job_problems(ended, agents=2, head="host0", is_at_head=True)
+    assert (problem.host, problem.remedy) == ("host0", "check that it runs there")
 
 
 def test_the_job_is_one_that_fits_anywhere() -> None:
@@ -233,4 +236,17 @@ def test_the_job_is_one_that_fits_anywhere() -> None:
     assert " ".join(words[3:]) == (
         "mrunkit run --inventory lab.ini --quiet --name mrunkit doctor -N 3 -n 6 -c 0.1 -m 32 "
         "--wait 15 --start-timeout 60 --time-limit 60 --in-image mpi-hello"
+    )
+
+
+def test_on_a_host_the_job_is_its_own_mrunkits() -> None:
+    """By the lab's user, with the description of the lab that is there."""
+    look, run = mpi_job.client_commands(agents=3, program="mpi-hello", is_in_image=True, user="mpi")
+    assert "-x /usr/local/bin/mrunkit" in look.words[-1]
+    assert (run.user, run.timeout) == ("mpi", mpi_job.JOB_SECONDS)
+    assert run.words[4:8] == (
+        "/usr/local/bin/mrunkit",
+        "run",
+        "--inventory",
+        "/etc/mrunkit/lab.yml",
     )

@@ -4,8 +4,8 @@ A master that speaks Mesos' v1 scheduler API over HTTP on a loopback port, and a
 tasks as processes or Docker containers of this machine, each agent with a host name, a loopback
 address (127.0.1.N) and resources of its own. A framework that runs on it runs on a real Mesos. It
 refuses to be one: it schedules nothing across machines, keeps nothing beyond its own life,
-authenticates nobody and is reached from this machine only. Cpus and memory are counted; only
-containers are held to them.
+and is reached from this machine only, by programs of the account that it runs as (`peer`): tasks
+are that account's, too. Cpus and memory are counted; only containers are held to them.
 
 The way of a call:
 
@@ -24,7 +24,7 @@ The way of a call:
 
 Where it differs from a real master (Apache Mesos 1.11.0), as far as is known:
 
-- JSON only; application/x-protobuf is refused with 415. No TLS, no authentication, and roles,
+- JSON only; application/x-protobuf is refused with 415. No TLS, no credentials, and roles,
   principals and users are believed. Weights and quotas do not exist.
 - Agents are dealt out in the order of their numbers, not at random, and nothing waits for an
   executor to be fetched and registered: RUNNING comes after milliseconds instead of 0.1 s.

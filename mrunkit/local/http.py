@@ -15,6 +15,8 @@ from urllib.parse import unquote
 
 import httptools
 
+from mrunkit.local.peer import is_of_our_account
+
 LARGEST_HEAD = 64 * 2**10  # bytes
 LARGEST_BODY = 64 * 2**20  # bytes: a call with thousands of tasks
 BACKLOG = 1024
@@ -115,10 +117,13 @@ class Connection(asyncio.Protocol):
     # --- from asyncio ---
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Take note of it."""
+        """Take note of it, and turn away whom another account of this machine sent."""
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
         self._server.connections.add(self)
+        here, there = (transport.get_extra_info(name) for name in ("sockname", "peername"))
+        if not is_of_our_account(here, there):
+            self._refuse(403)
 
     def data_received(self, data: bytes) -> None:
         """Answer the requests that this completes."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
+import socket
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -214,5 +216,29 @@ def test_a_reader_that_sleeps_does_not_keep_the_server() -> None:
         client.reader.set_exception(RuntimeError("nobody reads"))
         await asyncio.wait_for(client.server.stop(), 20)
         assert client.server.connections == set()
+
+    play(story)
+
+
+NOBODY = 65534
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
+def test_programs_of_other_accounts_are_turned_away() -> None:
+    """They would have commands run as the account that the cluster belongs to."""
+
+    async def story(client: Client) -> None:
+        server = client.writer.get_extra_info("peername")
+        os.seteuid(NOBODY)
+        try:
+            asking = socket.socket()  # from here on it is that account's
+        finally:
+            os.seteuid(0)
+        asking.setblocking(False)
+        await asyncio.get_running_loop().sock_connect(asking, server)
+        reader, writer = await asyncio.open_connection(sock=asking)
+        writer.write(b"GET / HTTP/1.1\r\n\r\n")
+        assert await asyncio.wait_for(reader.readline(), 5) == b"HTTP/1.1 403 Forbidden\r\n"
+        writer.close()
 
     play(story)

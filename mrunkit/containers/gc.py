@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mrunkit.containers.engine import explained
-from mrunkit.containers.options import CLIENT_LABEL, JOB_LABEL
+from mrunkit.containers.options import CLIENT_LABEL, JOB_LABEL, STAGING_PREFIX
 from mrunkit.containers.staging import cluster_directories, staging_directories
 from mrunkit.errors import MrunkitError
 from mrunkit.local.owner import OWNER_LABEL
@@ -105,7 +105,7 @@ def find_belongings(
         Belonging(
             kind=Kind.FILES,
             name=str(staged.path),
-            job_id=staged.path.name,
+            job_id=staged.path.name.removeprefix(STAGING_PREFIX),
             client=staged.client,
             age=now - staged.made,
         )

@@ -14,8 +14,8 @@ ROLE_LABEL = "mrunkit.role"
 STAGED_LABEL = "mrunkit.staged"
 """On mpiexec's container: the directory on the client that holds the job's staged files."""
 
-STAGING_DIR = ".mrunkit"
-"""Below the share: a directory per job."""
+STAGING_PREFIX = ".mrunkit-job-"
+"""Of the directory that a job has on the share; its id follows."""
 SHARE_IN_CONTAINER = "/share"
 
 

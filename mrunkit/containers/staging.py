@@ -6,13 +6,15 @@ Owns the staging directory below the share, from its making to its removal.
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from mrunkit.containers.options import SHARE_IN_CONTAINER, STAGING_DIR, ContainerOptions
+from mrunkit.containers.options import SHARE_IN_CONTAINER, STAGING_PREFIX, ContainerOptions
 from mrunkit.errors import MrunkitError
 from mrunkit.local.owner import DIRECTORY_PREFIX as CLUSTER_PREFIX
 from mrunkit.local.owner import OWNER_FILE as CLUSTER_FILE
@@ -22,6 +24,8 @@ OWNER_FILE = ".client"
 """In a staging directory: the identity of the client that made it."""
 PRIVATE_PREFIX = "mrunkit-share-"
 """Of shares for jobs on this machine only, in the directory for temporary files."""
+LONGEST_OWNER = 512
+"""Bytes that are read of a file that should hold an identity, and may be somebody else's."""
 
 
 class StagingError(MrunkitError):
@@ -62,13 +66,15 @@ def stage(
         return Staged(share=str(share), program=seen_program, workdir=seen_workdir, directory=None)
     try:
         if directory != share:
-            _make_common_directory(directory.parent)
-        directory.mkdir(exist_ok=True)
-        (directory / OWNER_FILE).write_text(f"{client}\n")
-        if seen_program is None:
-            shutil.copy(here, directory / here.name)
+            directory.mkdir()
+        try:
+            (directory / OWNER_FILE).write_text(f"{client}\n")
+            if seen_program is None:
+                shutil.copy(here, directory / here.name)
+        except OSError:
+            shutil.rmtree(directory, ignore_errors=True)
+            raise
     except OSError as error:
-        shutil.rmtree(directory, ignore_errors=True)
         raise StagingError(
             f"cannot stage {here.name} in {directory}: {error.strerror}",
             remedy="put the program on the share yourself, or into the image (--in-image)",
@@ -84,7 +90,10 @@ def stage(
 
 
 def _share(options: ContainerOptions, job_id: str) -> tuple[Path, Path]:
-    """The share and the job's directory on it, which is yet to be made; raises StagingError."""
+    """The share and the job's directory on it, which is yet to be made; raises StagingError.
+
+    Not in a directory that jobs have in common: whose that is could exchange others' programs.
+    """
     if options.share is None:
         private = Path(tempfile.mkdtemp(prefix=PRIVATE_PREFIX))
         # For the user in the containers, who may be another one (--user).
@@ -96,16 +105,7 @@ def _share(options: ContainerOptions, job_id: str) -> tuple[Path, Path]:
             f"there is no share {share} here",
             remedy="name the directory that all hosts have with --share",
         )
-    return share, share / STAGING_DIR / job_id
-
-
-def _make_common_directory(path: Path) -> None:
-    """As /tmp: everybody may stage there, and remove only what is theirs."""
-    try:
-        path.mkdir()
-    except FileExistsError:
-        return
-    path.chmod(0o1777)
+    return share, share / f"{STAGING_PREFIX}{job_id}"
 
 
 def in_container(path: Path, share: Path) -> str | None:
@@ -129,7 +129,7 @@ class OwnedDirectory:
 
 def staging_directories(shares: Iterable[Path]) -> list[OwnedDirectory]:
     """All staging directories on these shares, and those of this machine alone."""
-    paths = [path for share in shares for path in sorted(share.glob(f"{STAGING_DIR}/*/"))]
+    paths = [path for share in shares for path in sorted(share.glob(f"{STAGING_PREFIX}*/"))]
     return _owned([*paths, *_temporary(PRIVATE_PREFIX)], OWNER_FILE)
 
 
@@ -146,13 +146,21 @@ def _owned(paths: Iterable[Path], owner_file: str) -> list[OwnedDirectory]:
     found = []
     for path in paths:
         with contextlib.suppress(FileNotFoundError):  # its owner has ended meanwhile
-            made = path.stat().st_mtime
-            found.append(OwnedDirectory(path=path, client=_owner(path / owner_file), made=made))
+            seen = path.lstat()
+            # Others may write where we look: theirs we cannot remove, and a link leads anywhere.
+            if stat.S_ISDIR(seen.st_mode) and os.geteuid() in (seen.st_uid, 0):
+                client = _owner(path / owner_file)
+                found.append(OwnedDirectory(path=path, client=client, made=seen.st_mtime))
     return found
 
 
 def _owner(file: Path) -> ProcessIdentity | None:
+    def opener(path: str, flags: int) -> int:
+        return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
+
     try:
-        return ProcessIdentity.parse(file.read_text().strip())
+        with open(file, "rb", opener=opener) as opened:
+            text = opened.read(LONGEST_OWNER)
     except OSError:
         return None
+    return ProcessIdentity.parse(text.decode(errors="replace").strip())

@@ -47,7 +47,7 @@ def make(engine: docker.DockerClient, image: str, job: str, client: str) -> list
 
 def stage(share: Path, job: str, client: str) -> tuple[str, str]:
     """Staged files of a job."""
-    directory = share / ".mrunkit" / job
+    directory = share / f".mrunkit-job-{job}"
     directory.mkdir(parents=True)
     (directory / ".client").write_text(f"{client}\n")
     (directory / "program").touch()
@@ -81,7 +81,7 @@ def test_what_a_dead_client_left_is_removed_and_what_a_live_one_has_stays(
     assert [c.name for c in engine.containers.list(all=True, filters=labelled)] == [in_use[0][1]]
     assert [n.name for n in engine.networks.list(filters=labelled)] == [in_use[1][1]]
     assert [v.name for v in engine.volumes.list(filters=labelled)] == [in_use[2][1]]
-    assert [path.name for path in (tmp_path / ".mrunkit").iterdir()] == [f"{job}-alive"]
+    assert [path.name for path in tmp_path.glob(".mrunkit*")] == [f".mrunkit-job-{job}-alive"]
 
 
 def test_what_cannot_be_removed_is_said_and_the_rest_is_removed(

@@ -87,14 +87,14 @@ def test_the_program_is_staged_and_removed(mrunkit: ContainerRuns, tmp_path: Pat
     share.mkdir()
     client = mrunkit.start_in("--share", str(share), "-N", "2", "local", mrunkit.program("forever"))
     client.until_said("is pid", 2)
-    staged = share / ".mrunkit" / client.job_id
+    staged = share / f".mrunkit-job-{client.job_id}"
     assert sorted(it.name for it in staged.iterdir()) == [".client", "forever"]
     [task, _] = mrunkit.described()
-    ranks = mrunkit.docker("exec", task["Id"], "sh", "-c", "pwd -P </dev/null; ls /share/.mrunkit")
+    ranks = mrunkit.docker("exec", task["Id"], "sh", "-c", "pwd -P </dev/null; ls -a /share")
     assert client.job_id in ranks.stdout
     client.signal(2)
     assert client.wait().status == 130
-    assert list((share / ".mrunkit").iterdir()) == []
+    assert list(share.glob(".mrunkit*")) == []
 
 
 def test_a_program_on_the_share_is_not_copied(mrunkit: ContainerRuns, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Protocol
 
 from mrunkit.errors import ExitStatus, MrunkitError
-from mrunkit.hydra.arguments import mpiexec_arguments
+from mrunkit.hydra.arguments import hidden_variables, mpiexec_arguments
 from mrunkit.hydra.attached import read_connected
 from mrunkit.hydra.installation import Mpich, find_mpiexec, inspect_mpich
 from mrunkit.hydra.lines import ProxyLaunch
@@ -87,7 +87,10 @@ class Site(Protocol):
     async def start_mpiexec(
         self, arguments: Callable[[str], list[str]], *, open_files: int, output: Output
     ) -> Launcher:
-        """Start mpiexec; `arguments` are made for the address at which proxies reach it."""
+        """Start mpiexec; `arguments` are made for the address at which proxies reach it.
+
+        Its environment has the `hidden_variables` of the program.
+        """
 
     async def count_connections(self, port: int) -> int:
         """How many proxies are connected to mpiexec's control port."""
@@ -356,7 +359,11 @@ class HostSite:
         """As a subprocess."""
         allow_open_files(open_files)
         return await start_mpiexec(
-            self._mpich.mpiexec, arguments(self._address), environ=self._environ, output=output
+            self._mpich.mpiexec,
+            arguments(self._address),
+            environ=self._environ,
+            hidden=hidden_variables(self._options.program.env),
+            output=output,
         )
 
     async def count_connections(self, port: int) -> int:

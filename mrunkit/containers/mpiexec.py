@@ -33,17 +33,21 @@ FRAME = struct.Struct(">BxxxL")
 
 STARTER = r"""
 set --
-read -r count || exit 69
-while [ "$count" -gt 0 ]; do
-    IFS= read -r word || exit 69
-    case $word in *\\*) word=$(printf "%b." "$word"); word=${word%.} ;; esac
-    set -- "$@" "$word"
-    count=$((count - 1))
+read -r mrunkit_n || exit 69
+while [ "$mrunkit_n" -gt 0 ]; do
+    IFS= read -r mrunkit_w || exit 69
+    case $mrunkit_w in
+    *\\*) mrunkit_w=$(printf "%b." "$mrunkit_w"); mrunkit_w=${mrunkit_w%.} ;;
+    esac
+    set -- "$@" "$mrunkit_w"
+    mrunkit_n=$((mrunkit_n - 1))
 done
-exec mpiexec.hydra "$@"
+exec env MRUNKIT_LAST= mpiexec.hydra "$@"
 """
 """Waits for mpiexec's arguments on stdin, as `starter_input` writes them; the rest of stdin is
-rank 0's. So the container can be made while the tasks' are, and its address is known beforehand."""
+rank 0's. So the container can be made while the tasks' are, and its address is known beforehand.
+The ranks' variables are in its environment; its own have names that those have not, and `env` puts
+LAST_VARIABLE behind them, which shells sort as they like."""
 
 
 def starter_input(arguments: Sequence[str]) -> bytes:
@@ -62,6 +66,7 @@ class ContainerRequest:
     name: str
     user: str
     labels: Mapping[str, str]
+    variables: Mapping[str, str]
     volumes: Sequence[str]
     limits: Limits
 
@@ -93,6 +98,7 @@ class MpiexecContainer:
                 name=request.name,
                 user=request.user,
                 stdin_open=True,
+                environment=dict(request.variables),
                 labels=dict(request.labels),
                 host_config=api.create_host_config(**_host_options(request)),
                 networking_config=_networking(request),

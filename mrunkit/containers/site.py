@@ -28,6 +28,7 @@ from mrunkit.containers.options import (
     NetworkMode,
 )
 from mrunkit.containers.staging import Staged, stage
+from mrunkit.hydra.arguments import hidden_variables
 from mrunkit.hydra.attached import connected_addresses
 from mrunkit.hydra.mpiexec import Launcher
 from mrunkit.hydra.proxy import proxy_script
@@ -149,6 +150,7 @@ class ContainerSite:
             name=f"mrunkit-{self._spec.job_id}-mpiexec",
             user=containers.user,
             labels={**self._labels(), ROLE_LABEL: "mpiexec"},
+            variables=hidden_variables(self._options.program.env),
             volumes=mounts,
             limits=limits_here(),
         )

@@ -6,6 +6,7 @@ Pure. Owns what Hydra does with its own words, as measured with MPICH 3.4.3, 4.1
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Mapping, Sequence
 
@@ -21,6 +22,15 @@ one, mpiexec sends its own directory, which need not exist on the node."""
 KEPT_VARIABLES = frozenset(
     {"PATH", "HOME", "USER", "LOGNAME", "LANG", "TMPDIR", "LD_LIBRARY_PATH", "MPIEXEC_PORT_RANGE"}
 )
+
+_MEANS_SOMETHING_HERE = re.compile(
+    "BASH|COBALT_|GLIBC_|HWLOC_|HYD|LC_|LD_|LOADL|LSB_|MALLOC_|MPICH_|MPIEXEC_|MPIR_|MRUNKIT_|OAR_"
+    "|PBS_|PE_|PMI|SGE_|SLURM_|mrunkit_|(ENV|IFS|PWD|TZ)$"
+)
+"""Names for mpiexec, for what it asks and is linked with, and for the shell that starts it."""
+
+LAST_VARIABLE = "MRUNKIT_LAST"
+"""Has to be last in mpiexec's environment: Hydra does not find the last one for -genvlist."""
 
 
 class HostsError(MrunkitError):
@@ -45,6 +55,7 @@ def mpiexec_arguments(
     `localhost` is the address at which proxies reach mpiexec. `output_dir` has to exist
     before the first output: mpiexec opens a file per rank and stream in it, and ends the
     job if it cannot. A labelled output needs `labels.LabelledLines` to become readable.
+    What `hidden_variables` makes of `env` has to be in mpiexec's own environment.
     """
     arguments = ["-launcher", "manual", "-rmk", "user", "-localhost", localhost]
     if len(set(hosts)) < len(hosts):
@@ -53,9 +64,12 @@ def mpiexec_arguments(
         arguments += ["-disable-hostname-propagation"]
         hosts = [f"{host}_{number}" for number, host in enumerate(hosts, start=1)]
     arguments += ["-hosts", _hosts_argument(hosts, ranks_per_host, distribution)]
-    arguments += ["-n", str(sum(ranks_per_host)), "-genvnone"]
+    arguments += ["-n", str(sum(ranks_per_host))]
+    hidden = hidden_variables(env)
+    arguments += ["-genvlist", ",".join(map(_checked_name, hidden))] if hidden else ["-genvnone"]
     for name, value in env.items():
-        arguments += ["-genv", _checked_name(name), value]
+        if name not in hidden:
+            arguments += ["-genv", _checked_name(name), value]
     arguments += ["-wdir", workdir or PROXYS_OWN_DIRECTORY]
     if output_dir is not None:
         pattern = output_dir.replace("%", "%%") + "/rank-%r."
@@ -78,6 +92,20 @@ def mpiexec_environment(environ: Mapping[str, str]) -> dict[str, str]:
     }
 
 
+def hidden_variables(env: Mapping[str, str]) -> dict[str, str]:
+    """Return the part of the ranks' variables that mpiexec takes from its environment.
+
+    There only its own account can see them, and on a command line everybody: one may be a
+    password. Those that mean something to mpiexec itself must not get there.
+    """
+    return {
+        name: value
+        for name, value in env.items()
+        # Hydra passes no empty ones on that are in a list.
+        if value and name not in KEPT_VARIABLES and not _MEANS_SOMETHING_HERE.match(name)
+    }
+
+
 def _hosts_argument(
     hosts: Sequence[str], ranks_per_host: Sequence[int], distribution: Distribution
 ) -> str:
@@ -96,8 +124,8 @@ def _hosts_argument(
 
 
 def _checked_name(name: str) -> str:
-    # `-genv A=B C` would take A=B as a whole variable and C as the program.
-    if not name or "=" in name:
+    # `-genv A=B C` would take A=B as a whole variable and C as the program; a list has commas.
+    if not name or set(name) & set("=,"):
         raise UsageError(f"not the name of an environment variable: {name!r}")
     return name
 

@@ -17,7 +17,7 @@ from typing import Protocol
 
 from mrunkit.errors import MrunkitError
 
-from .arguments import mpiexec_environment
+from .arguments import LAST_VARIABLE, mpiexec_environment
 from .lines import ProxyLaunch
 from .streams import Output, Streams
 
@@ -134,16 +134,24 @@ class Mpiexec:
 
 
 async def start_mpiexec(
-    mpiexec: Path, arguments: Sequence[str], *, environ: Mapping[str, str], output: Output
+    mpiexec: Path,
+    arguments: Sequence[str],
+    *,
+    environ: Mapping[str, str],
+    hidden: Mapping[str, str] | None = None,
+    output: Output,
 ) -> Mpiexec:
-    """Start mpiexec in a session of its own: a terminal's Ctrl-C reaches only the client."""
+    """Start mpiexec in a session of its own: a terminal's Ctrl-C reaches only the client.
+
+    `hidden` are the `hidden_variables` of the ranks.
+    """
     out_read, out_write = os.pipe()
     err_read, err_write = os.pipe()
     try:
         process = await asyncio.create_subprocess_exec(
             str(mpiexec),
             *arguments,
-            env=mpiexec_environment(environ),
+            env={**mpiexec_environment(environ), **(hidden or {}), LAST_VARIABLE: ""},
             stdin=stdin_for_ranks(),
             stdout=out_write,
             stderr=err_write,

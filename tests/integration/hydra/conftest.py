@@ -107,7 +107,11 @@ class Job:
             stdout=stdout, stderr=stderr, is_labelled=label, on_write_failed=on_write_failed
         )
         mpiexec = await start_mpiexec(
-            self.mpich.mpiexec, arguments, environ=os.environ, output=output
+            self.mpich.mpiexec,
+            arguments,
+            environ=os.environ,
+            hidden={"GIVEN": "yes"},
+            output=output,
         )
         launches = await asyncio.wait_for(mpiexec.launches(), PATIENCE)
         for number, launch in enumerate(launches):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+from pathlib import Path
 
 import pytest
 from client import FOREVER, HELLO, Mrunkit
@@ -24,6 +26,21 @@ def test_ranks_get_what_is_passed_and_nothing_else(mrunkit: Mrunkit, cluster: Se
         "EMPTY": "",
     }
     assert [name for name in environ if name in ("MRUNKIT_TOKEN", "MRUNKIT_RENDEZVOUS")] == []
+
+
+def test_values_of_variables_are_on_no_command_line(mrunkit: Mrunkit) -> None:
+    """Other users of the client's host see all of those; -x NAME may be a password."""
+    words = ("-q", "-x", "PASSWORD", "local", FOREVER)
+    client = mrunkit.start_run(*words, variables={"PASSWORD": "very secret"})
+    client.until_said("is pid")
+    lines = []
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # it has ended meanwhile
+            lines.append((process / "cmdline").read_bytes())
+    assert [line for line in lines if b"mpiexec.hydra" in line]
+    assert [line for line in lines if b"very secret" in line] == []
+    client.signal(2)
+    client.wait()
 
 
 def test_ranks_run_where_the_client_was_started(mrunkit: Mrunkit) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from mrunkit.containers.mpiexec import STARTER, starter_input
+from mrunkit.hydra.arguments import LAST_VARIABLE, hidden_variables
 
 WORDS = [
     "",
@@ -41,6 +42,28 @@ def test_words_come_through_as_they_are(shell: str, tmp_path: Path) -> None:
     *words, rest = done.stdout.split(b"\0")
     assert [os.fsdecode(word) for word in words] == [*WORDS, "caf\udce9"]
     assert rest == b"the rest\n"
+
+
+@pytest.mark.parametrize("shell", ["dash", "bash", "busybox"])
+def test_variables_come_through_as_they_are(shell: str, tmp_path: Path) -> None:
+    """The shell's own have other names; and one follows that mpiexec may lose."""
+    if shutil.which(shell) is None:
+        pytest.skip(f"no {shell} on this machine")
+    mpiexec = tmp_path / "mpiexec.hydra"
+    mpiexec.write_text("#!/bin/sh\ncat /proc/$$/environ\n")
+    mpiexec.chmod(0o755)
+    names = ("count", "word", "n", "w", "_1")
+    assert len(hidden_variables(dict.fromkeys(names, "x"))) == len(names)
+    done = subprocess.run(
+        [*([shell] if shell != "busybox" else [shell, "sh"]), "-c", STARTER],
+        input=starter_input(WORDS),
+        env={"PATH": f"{tmp_path}:{os.environ['PATH']}", **dict.fromkeys(names, "theirs")},
+        capture_output=True,
+        check=True,
+    )
+    found = done.stdout.decode().split("\0")[:-1]
+    assert [name for name in names if f"{name}=theirs" in found] == [*names]
+    assert found[-1] == f"{LAST_VARIABLE}="
 
 
 @pytest.mark.parametrize("cut", [b"", b"3\n", b"3\na\nb\n"])

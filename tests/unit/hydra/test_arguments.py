@@ -9,7 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mrunkit.errors import UsageError
-from mrunkit.hydra.arguments import HostsError, mpiexec_arguments, mpiexec_environment
+from mrunkit.hydra.arguments import (
+    HostsError,
+    hidden_variables,
+    mpiexec_arguments,
+    mpiexec_environment,
+)
 from mrunkit.scheduler.job import Distribution
 
 
@@ -43,15 +48,28 @@ def test_the_whole_command_line() -> None:
         ranks_per_host=[2, 1],
         distribution=Distribution.CYCLIC,
         localhost="10.0.0.9",
-        env={"A": "1", "B": ""},
+        env={"A": "1", "PATH": "/opt", "B": "", "C": "2"},
         program=["./hello", "-n", ""],
     )
 
     expected = (
         "-launcher manual -rmk user -localhost 10.0.0.9 -hosts 10.0.0.1,10.0.0.2 -n 3"
-        " -genvnone -genv A 1 -genv B '' -wdir /proc/self/cwd ./hello -n ''"
+        " -genvlist A,C -genv PATH /opt -genv B '' -wdir /proc/self/cwd ./hello -n ''"
     )
     assert arguments == shlex.split(expected)
+
+
+def test_without_variables_none_are_passed() -> None:
+    """Hydra's own default is all."""
+    assert "-genvnone" in arguments_for(["true"])
+
+
+def test_values_are_hidden_but_for_what_means_something_to_mpiexec() -> None:
+    """Its environment is not in the list of processes, and should not change what it does."""
+    of_the_job = {"TOKEN": "a", "UCX_TLS": "tcp", "FI_PROVIDER": "tcp", "count": "1", "LDX": "1"}
+    others = ("PATH", "LD_PRELOAD", "HYDRA_DEBUG", "SLURM_JOB_ID", "IFS")
+    of_mpiexec = {**dict.fromkeys(others, "x"), "EMPTY": ""}
+    assert hidden_variables({**of_mpiexec, **of_the_job}) == of_the_job
 
 
 def test_ranks_in_turn_need_no_counts() -> None:

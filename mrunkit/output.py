@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import sys
 from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from rich.status import Status
 
 PREFIX = "mrunkit: "
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+"""All but tabs and the ends of lines."""
 
 OFFERS = "offers"
 """The phase until all is placed, in a result's `phases`."""
@@ -83,7 +87,7 @@ class LineReporter:
 
     def note(self, message: str) -> None:
         """Print a line."""
-        print(PREFIX + message, file=self._stream, flush=True)
+        print(PREFIX + plain(message), file=self._stream, flush=True)
 
     def ended(self, result: dict[str, Any]) -> None:
         """Print how it ended, with the times of the phases.
@@ -197,6 +201,7 @@ def describe_placement(gang: Gang) -> str:
 
 def aligned(rows: list[tuple[str, ...]]) -> list[str]:
     """Rows of a table as lines, each column as wide as its widest cell."""
+    rows = [tuple(map(plain, row)) for row in rows]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return [
         "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
@@ -207,7 +212,15 @@ def aligned(rows: list[tuple[str, ...]]) -> list[str]:
 def describe_error(error: MrunkitError) -> str:
     """An error, of which each line is a problem of its own, and its remedy."""
     lines = str(error).splitlines() + ([f"  {error.remedy}"] if error.remedy else [])
-    return "\n".join(PREFIX + line for line in lines)
+    return "\n".join(PREFIX + plain(line) for line in lines)
+
+
+def plain(text: str) -> str:
+    """A text without what a terminal would take for commands.
+
+    Hosts, images and masters say what they like, and their words are in many of ours.
+    """
+    return _CONTROL.sub("?", text)
 
 
 def counted(count: int, what: str) -> str:

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Protocol, TextIO
 
-from mrunkit.output import PREFIX
+from mrunkit.output import PREFIX, plain
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -34,7 +34,7 @@ class LineBars:
             if self._texts.get(name) == text:
                 return
             self._texts[name] = text
-            print(f"{PREFIX}{name}: {text}", file=self._stream, flush=True)
+            print(f"{PREFIX}{name}: {plain(text)}", file=self._stream, flush=True)
 
 
 class LiveBars:
@@ -51,7 +51,7 @@ class LiveBars:
             if name not in self._tasks:
                 self._tasks[name] = self._progress.add_task(name, total=None, text="")
             self._progress.update(
-                self._tasks[name], completed=done, total=total or None, text=text[:60]
+                self._tasks[name], completed=done, total=total or None, text=plain(text)[:60]
             )
 
 

@@ -93,6 +93,7 @@ def _first_job(lab: Lab, inventory: Path) -> str:
 def _prove(lab: Lab) -> None:
     """Let doctor look, also at the hosts that --limit left out: they are of one lab."""
     from mrunkit.cli.doctor import DoctorStatus
+    from mrunkit.output import plain
     from mrunkit.provision.doctor.examine import examine
     from mrunkit.provision.doctor.verdicts import Check, Outcome, Verdict, lines
 
@@ -102,7 +103,7 @@ def _prove(lab: Lab) -> None:
         nonlocal has_fault
         has_fault |= any(verdict.outcome is Outcome.FAIL for verdict in verdicts)
         for line in lines(verdicts):
-            print(line, flush=True)
+            print(plain(line), flush=True)
 
     examine(lab, set(Check), tell)
     if has_fault:

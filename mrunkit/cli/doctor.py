@@ -12,6 +12,7 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from mrunkit.output import plain
     from mrunkit.provision.doctor.verdicts import Check, Verdict
 
 EXIT_STATUSES = """\b
@@ -66,7 +67,7 @@ def doctor(
         told.extend(verdicts)
         if not is_json:
             for line in lines(verdicts):
-                print(line, flush=True)
+                print(plain(line), flush=True)
 
     examine(read_lab(inventory), wanted, tell)
     if is_json:

@@ -31,7 +31,7 @@ def hosts(
 
 
 def _table(states: list[HostState]) -> str:
-    from mrunkit.output import aligned
+    from mrunkit.output import aligned, plain
 
     header = ("HOST", "OS", "KERNEL", "CPUS", "MEM", "DISK FREE", "MPICH", "SHARE", "DOCKER")
     rows: list[tuple[str, ...]] = [(*header, "SWARM", "IMAGE", "SERVICES")]
@@ -39,7 +39,7 @@ def _table(states: list[HostState]) -> str:
     lines = aligned(rows) if len(rows) > 1 else []
     for state in states:
         if state.error is not None:
-            lines += [f"{state.name}: {line}" for line in state.error.splitlines()]
+            lines += [f"{state.name}: {plain(line)}" for line in state.error.splitlines()]
             lines += [f"  {state.remedy}"] if state.remedy else []
     return "\n".join(lines)
 

@@ -72,6 +72,8 @@ def _table(entries: list[dict[str, Any]]) -> str:
 def _page(entry: dict[str, Any], happened: list[dict[str, Any]]) -> str:
     from datetime import datetime
 
+    from mrunkit.output import plain
+
     started = datetime.fromtimestamp(entry["started"]).astimezone().isoformat(timespec="seconds")
     lines = [
         f"job      {entry['job_id']} ({entry['name']})",
@@ -88,7 +90,7 @@ def _page(entry: dict[str, Any], happened: list[dict[str, Any]]) -> str:
         known = ("time", "kind", "type")
         fields = ", ".join(f"{k}={json.dumps(v)}" for k, v in event.items() if k not in known)
         lines.append(f"{event['time'] - entry['started']:9.3f}  {event['type']} {fields}"[:160])
-    return "\n".join(lines)
+    return "\n".join(map(plain, lines))
 
 
 def _or_dash(value: object) -> str:

@@ -47,7 +47,7 @@ def apply_shown(run: PlaybookRun, lab: Lab) -> Applied:
     from datetime import datetime
 
     from mrunkit.cli.progress import watcher
-    from mrunkit.output import PREFIX
+    from mrunkit.output import PREFIX, plain
     from mrunkit.provision.apply import apply
     from mrunkit.provision.table import describe_end
     from mrunkit.settings import read_settings
@@ -65,7 +65,7 @@ def apply_shown(run: PlaybookRun, lab: Lab) -> Applied:
         print(f"{PREFIX}interrupted; to go on, run it again", file=sys.stderr)
         raise
     for warning in applied.progress.warnings:
-        print(f"{PREFIX}warning: {warning}", file=sys.stderr)
+        print(f"{PREFIX}warning: {plain(warning)}", file=sys.stderr)
     print(f"{PREFIX}{describe_end(applied.progress)}; log: {applied.log}", file=sys.stderr)
     return applied
 

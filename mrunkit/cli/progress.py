@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, TextIO
 
-from mrunkit.output import PREFIX
+from mrunkit.output import PREFIX, plain
 from mrunkit.provision.table import describe_advance, describe_task, table
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ class VerboseWatcher:
 
     def printed(self, text: str) -> None:
         """Print it."""
-        print(text.replace("\r\n", "\n"), file=self._stream, flush=True)
+        print(plain(text.replace("\r\n", "\n")), file=self._stream, flush=True)
 
     def advanced(self, progress: Progress) -> None:
         """Ansible has told."""

@@ -15,6 +15,7 @@ from mrunkit.output import (
     LineReporter,
     LiveReporter,
     SilentReporter,
+    aligned,
     counted,
     describe_change,
     describe_error,
@@ -211,3 +212,22 @@ def test_a_task_state_is_known_to_be_the_last() -> None:
     """Four states are alive; a task that cannot be reached is given up."""
     alive = {state.name for state in TaskState if not state.is_terminal}
     assert alive == {"STAGING", "STARTING", "RUNNING", "KILLING"}
+
+
+HOSTILE = "host1\x1b]0;title\x07\x9b2J\rmrunkit: exit status 0\x7f"
+"""What an agent may call itself, or say of a task: a terminal would do as it is told."""
+HARMLESS = "host1?]0;title??2J?mrunkit: exit status 0?"
+
+
+def test_what_others_say_moves_no_terminal() -> None:
+    """Neither in a line, nor in an error, nor in a table."""
+    stream = io.StringIO()
+    LineReporter(stream).note(HOSTILE)
+    assert stream.getvalue() == f"mrunkit: {HARMLESS}\n"
+    assert describe_error(MrunkitError(f"{HOSTILE}\nü\t2", remedy=HOSTILE)).split("\n") == [
+        "mrunkit: host1?]0;title??2J",
+        "mrunkit: mrunkit: exit status 0?",
+        "mrunkit: ü\t2",
+        f"mrunkit:   {HARMLESS}",
+    ]
+    assert aligned([(HOSTILE, "1"), ("x", "2")])[0] == f"{HARMLESS}  1"

@@ -65,17 +65,21 @@ class Records:
 
     def write(self, record: JobRecord) -> None:
         """Write a job's record, all or nothing; raises OSError."""
-        directory = self.jobs_dir / record.job_id
-        directory.mkdir(parents=True, exist_ok=True)
+        directory = self._made(record.job_id)
         unfinished = directory / f"{RECORD}.new"
         unfinished.write_text(json.dumps(dataclasses.asdict(record)) + "\n")
         unfinished.replace(directory / RECORD)
 
     def open_events(self, job_id: str) -> TextIO:
         """The file for a job's events, line-buffered; raises OSError."""
+        return (self._made(job_id) / EVENTS).open("w", buffering=1)
+
+    def _made(self, job_id: str) -> Path:
+        """A job's directory. The arguments of programs are nobody else's business."""
+        self.jobs_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         directory = self.jobs_dir / job_id
-        directory.mkdir(parents=True, exist_ok=True)
-        return (directory / EVENTS).open("w", buffering=1)
+        directory.mkdir(exist_ok=True)
+        return directory
 
     def read(self, job_id: str) -> JobRecord:
         """One job's record; raises MrunkitError if there is none."""

@@ -154,7 +154,8 @@ def _place(failure: Failure) -> str:
 @contextlib.contextmanager
 def _log(run: PlaybookRun, now: datetime) -> Iterator[TextIO]:
     directory = run.state_dir / "logs"
-    directory.mkdir(exist_ok=True)
+    # A directory that was there before lab_state_dir named it may be open to others.
+    directory.mkdir(mode=0o700, exist_ok=True)
     name = "bootstrap" if run.playbook.stem == "site" else run.playbook.stem
     with (directory / f"{name}-{now:%Y%m%d-%H%M%S}.log").open("w") as file:
         yield file

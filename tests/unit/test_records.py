@@ -54,6 +54,13 @@ def test_what_is_written_is_read(records: Records, record: JobRecord) -> None:
     assert records.read(record.job_id) == record
 
 
+def test_nobody_else_can_read_what_was_run(records: Records) -> None:
+    """Whatever may stand in arguments, and wherever the state directory is."""
+    records.write(RECORD)
+    records.open_events(RECORD.job_id).close()
+    assert records.jobs_dir.stat().st_mode & 0o777 == 0o700
+
+
 def test_a_record_is_replaced_as_a_whole(records: Records) -> None:
     """Nothing but the record and its events lies in a job's directory."""
     records.write(RECORD)

@@ -20,7 +20,7 @@ from mrunkit.hydra.arguments import hidden_variables, mpiexec_arguments
 from mrunkit.hydra.attached import read_connected
 from mrunkit.hydra.installation import Mpich, find_mpiexec, inspect_mpich
 from mrunkit.hydra.lines import ProxyLaunch
-from mrunkit.hydra.mpiexec import Launcher, allow_open_files, start_mpiexec
+from mrunkit.hydra.mpiexec import Launcher, MpiexecError, allow_open_files, start_mpiexec
 from mrunkit.hydra.proxy import proxy_script
 from mrunkit.hydra.rank import failed_rank, with_failure_told
 from mrunkit.hydra.rendezvous import Problem, Rendezvous, route_address
@@ -199,6 +199,11 @@ class Launch:
         if self._is_ending:
             await mpiexec.end(0.0)
         launches = await mpiexec.launches()
+        if len(launches) != len(hosts):
+            raise MpiexecError(
+                f"mpiexec asked for {len(launches)} proxies, and there are {len(hosts)} hosts",
+                remedy="is it MPICH's?",
+            )
         for host, line in zip(hosts, launches, strict=True):
             # One that has gone meanwhile is reported by its agent.
             self._rendezvous.answer(host.task_id, line)

@@ -14,7 +14,12 @@ from mrunkit.errors import MrunkitError
 LAUNCH_PREFIX = b"HYDRA_LAUNCH:"
 LAUNCH_END = b"HYDRA_LAUNCH_END"
 
-_CONTROL_PORT = re.compile(r"(?P<host>\S+):(?P<port>\d{1,5})")
+MOST_BEFORE_END = 4 << 20
+"""Bytes that mpiexec may print before the last launch line; one has less than 500, and the mpiexec
+of somebody's image may print anything."""
+
+_CONTROL_PORT = re.compile(r"(?P<host>\S+):(?P<port>[0-9]{1,5})")
+_PROXY_ID = re.compile(r"[0-9]{1,9}")
 
 
 class LaunchLineError(MrunkitError):
@@ -46,12 +51,14 @@ def parse_launch_line(line: str) -> ProxyLaunch:
     prefix = LAUNCH_PREFIX.decode()
     words = line.removeprefix(prefix).split()
     if not line.startswith(prefix) or not words:
-        raise LaunchLineError(f"not a launch line of mpiexec: {line!r}")
+        raise LaunchLineError(f"not a launch line of mpiexec: {_begin(line)}")
     executable, *arguments = words
     control = _CONTROL_PORT.fullmatch(_value_of("--control-port", arguments, line))
     proxy_id = _value_of("--proxy-id", arguments, line)
-    if control is None or not proxy_id.isdecimal():
-        raise LaunchLineError(f"mpiexec's launch line has an odd control port or id: {line!r}")
+    if control is None or not _PROXY_ID.fullmatch(proxy_id):
+        raise LaunchLineError(
+            f"mpiexec's launch line has an odd control port or id: {_begin(line)}"
+        )
     return ProxyLaunch(
         proxy_id=int(proxy_id),
         executable=executable,
@@ -63,8 +70,12 @@ def parse_launch_line(line: str) -> ProxyLaunch:
 
 def _value_of(option: str, arguments: list[str], line: str) -> str:
     if option not in arguments[:-1]:
-        raise LaunchLineError(f"mpiexec's launch line lacks {option}: {line!r}")
+        raise LaunchLineError(f"mpiexec's launch line lacks {option}: {_begin(line)}")
     return arguments[arguments.index(option) + 1]
+
+
+def _begin(line: str) -> str:
+    return repr(line if len(line) <= 500 else f"{line[:500]}...")
 
 
 class LaunchReader:
@@ -73,6 +84,7 @@ class LaunchReader:
     def __init__(self) -> None:
         self._launches: list[ProxyLaunch] = []
         self._partial = b""
+        self._received = 0
         self._is_complete = False
 
     @property
@@ -86,9 +98,16 @@ class LaunchReader:
         return self._is_complete
 
     def feed(self, data: bytes) -> bytes:
-        """Take a piece of stdout; returns what of it is not launch lines, to be passed on."""
+        """Take a piece of stdout; returns what of it is not launch lines, to be passed on.
+
+        Raises LaunchLineError.
+        """
         if self._is_complete:
             return data
+        self._received += len(data)
+        if self._received > MOST_BEFORE_END:
+            self._partial = b""
+            raise LaunchLineError("mpiexec prints and prints, and no launch lines to their end")
         *lines, self._partial = (self._partial + data).split(b"\n")
         passed_on: list[bytes] = []
         for number, line in enumerate(lines):

@@ -15,6 +15,7 @@ import pytest
 from client import EXIT_CODE, FOREVER, HELLO, Client, Mrunkit
 from served import Served
 
+from mrunkit.hydra.installation import find_mpiexec
 from mrunkit.scheduler.job import BAD_EXIT_SECONDS
 
 
@@ -211,6 +212,23 @@ def test_no_mpich_here(mrunkit: Mrunkit) -> None:
     """Found out before anything is asked of a master."""
     ended = mrunkit.run("--mpiexec", "/no/such/mpiexec.hydra", "local", HELLO)
     assert (ended.status, reasons(ended.stderr)[0]) == (125, "no program /no/such/mpiexec.hydra")
+
+
+@pytest.mark.parametrize("count", [0, 2])
+def test_an_mpiexec_that_asks_for_other_proxies(mrunkit: Mrunkit, count: int) -> None:
+    """Not MPICH's, or of an image that means ill: the job ends, with words."""
+    line = "HYDRA_LAUNCH: /bin/hydra_pmi_proxy --control-port h:1 --proxy-id 0"
+    mpiexec = mrunkit.work / "mpiexec.hydra"
+    mpiexec.write_text(
+        f"#!/bin/sh\n[ $1 != --version ] || exec {find_mpiexec(None)} --version\n"
+        f"{count * f'echo {line};'} echo HYDRA_LAUNCH_END; exec sleep 1000\n"
+    )
+    (mrunkit.work / "hydra_pmi_proxy").symlink_to(find_mpiexec(None).with_name("hydra_pmi_proxy"))
+    mpiexec.chmod(0o755)
+    ended = mrunkit.run("--mpiexec", str(mpiexec), "local", HELLO)
+    assert ended.status == 125
+    assert f"mpiexec asked for {count} proxies, and there are 1 hosts" in ended.stderr
+    assert "Traceback" not in ended.stderr
 
 
 def test_a_working_directory_that_is_on_no_host(mrunkit: Mrunkit) -> None:

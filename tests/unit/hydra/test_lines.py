@@ -9,7 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mrunkit.hydra.lines import LaunchLineError, LaunchReader, ProxyLaunch, parse_launch_line
+from mrunkit.hydra.lines import (
+    MOST_BEFORE_END,
+    LaunchLineError,
+    LaunchReader,
+    ProxyLaunch,
+    parse_launch_line,
+)
 
 DATA = Path(__file__).parents[2] / "data" / "hydra"
 RECORDINGS = sorted(DATA.glob("launch-*.txt"))
@@ -58,6 +64,7 @@ def test_all_words_after_the_executable_are_passed_on_untouched() -> None:
         "HYDRA_LAUNCH: /bin/proxy",
         "HYDRA_LAUNCH: /bin/proxy --control-port host --proxy-id 0",
         "HYDRA_LAUNCH: /bin/proxy --control-port host:1 --proxy-id",
+        f"HYDRA_LAUNCH: /bin/proxy --control-port host:1 --proxy-id {5000 * '1'}",
         "HYDRA_LAUNCH: /bin/proxy --control-port host:1 --proxy-id x",
         "HELLO: /bin/proxy --control-port host:1 --proxy-id 0",
     ],
@@ -106,3 +113,21 @@ def test_output_that_ends_early_is_not_complete() -> None:
 
     assert read_all(reader, [b"mpiexec: bad"]) == b"mpiexec: bad"
     assert not reader.is_complete
+
+
+@pytest.mark.parametrize("piece", [bytes(1 << 16), LAUNCH_LINES.splitlines(keepends=True)[0]])
+def test_an_mpiexec_that_never_comes_to_an_end_is_given_up(piece: bytes) -> None:
+    """It may be one of somebody's image, and memory is not without end."""
+    reader = LaunchReader()
+    for _ in range(MOST_BEFORE_END // len(piece)):
+        reader.feed(piece)
+    with pytest.raises(LaunchLineError, match="prints and prints"):
+        reader.feed(piece)
+
+
+def test_a_long_line_is_told_in_short() -> None:
+    """And as one without control characters."""
+    with pytest.raises(LaunchLineError) as error:
+        parse_launch_line("HYDRA_LAUNCH: \x1b " + 100_000 * "x")
+    assert len(str(error.value)) < 1000
+    assert "\x1b" not in str(error.value)

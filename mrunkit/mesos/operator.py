@@ -9,7 +9,7 @@ import base64
 import http.client
 import json
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -34,7 +34,7 @@ class Credentials:
     """Who we are to the master; sent as HTTP basic authentication."""
 
     principal: str
-    secret: str
+    secret: str = field(repr=False)
 
     @property
     def header(self) -> str:

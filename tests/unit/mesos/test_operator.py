@@ -176,3 +176,8 @@ def test_an_unknown_host_is_told() -> None:
 def test_a_redirect_is_read(location: str, expected: HostPort) -> None:
     """Masters leave out the scheme, and may leave out the port."""
     assert redirect_target(location, HostPort(host="origin", port=5050)) == expected
+
+
+def test_a_secret_is_not_told_by_the_way() -> None:
+    """In a log or a traceback's locals, say."""
+    assert "s3cret" not in repr(Credentials(principal="me", secret="s3cret"))

@@ -15,13 +15,18 @@ _TABLES = (Path("/proc/self/net/tcp"), Path("/proc/self/net/tcp6"))
 _LOCAL, _REMOTE, _UID, _INODE = 1, 2, 7, 9
 """Columns. Source: Documentation/networking/proc_net_tcp.rst."""
 
+ROOT = 0
+
 Endpoint = tuple[str, int]
 
 
 def is_of_our_account(here: Endpoint, there: Endpoint) -> bool:
-    """Look now whether the connection from `there`, an IPv4 address, is held by our account."""
+    """Look now whether the connection from `there`, an IPv4 address, is held by our account.
+
+    Or by root, who can act as us anyway.
+    """
     tables = (table.read_text(encoding="ascii") for table in _TABLES if table.exists())
-    return any(os.getuid() == holder(text, of=there, to=here) for text in tables)
+    return any(holder(text, of=there, to=here) in (os.getuid(), ROOT) for text in tables)
 
 
 def holder(table: str, *, of: Endpoint, to: Endpoint) -> int | None:

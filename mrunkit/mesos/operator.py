@@ -127,11 +127,11 @@ class Operator:
 
 def refusal(master: HostPort, status: int) -> MasterRefusedError:
     """The error for 401 and 403."""
-    what = "does not know us" if status == http.client.UNAUTHORIZED else "does not allow this"
-    return MasterRefusedError(
-        f"the master at {master} {what} (HTTP {status})",
-        remedy="give the right --principal and --secret-file",
-    )
+    what, remedy = "does not know us", "give the right --principal and --secret-file"
+    if status != http.client.UNAUTHORIZED:
+        what = "does not allow this"
+        remedy += "; `mrunkit local` takes calls of its own account only"
+    return MasterRefusedError(f"the master at {master} {what} (HTTP {status})", remedy=remedy)
 
 
 def redirect_target(location: str, origin: HostPort) -> HostPort:

@@ -204,10 +204,44 @@ def _trust_known_hosts_only(
     files = ["/etc/ssh/ssh_known_hosts"]
     configured = connection.ssh_config.get("userknownhostsfile", "~/.ssh/known_hosts").split()
     files += configured if known_hosts is None else known_hosts
-    for file in files:
-        path = Path(file).expanduser()
-        if path.is_file():
-            connection.client.load_system_host_keys(str(path))
+    name = _known_name(connection.host, connection.port)
+    known = connection.client.get_host_keys()
+    for path in (Path(file).expanduser() for file in files):
+        for key in known_keys(path, name) if path.is_file() else ():
+            if key.get_name() not in (known.lookup(name) or ()):  # the first one counts
+                known.add(name, key.get_name(), key)
+
+
+def known_keys(file: Path, name: str) -> Iterator[paramiko.PKey]:
+    """The keys that a known_hosts file has under a name, which is [HOST]:PORT for other ports.
+
+    paramiko would parse all lines, and compare each with all before it: 2 s for the lines of 500
+    hosts, and again for each connection.
+    """
+    import paramiko
+
+    for line in file.read_text(errors="replace").splitlines():
+        names, _, _ = line.strip().replace("\t", " ").partition(" ")
+        if not any(_is_name(known, name) for known in names.split(",")):
+            continue
+        try:
+            entry = paramiko.hostkeys.HostKeyEntry.from_line(line.strip())
+        except (paramiko.SSHException, paramiko.hostkeys.InvalidHostKey):
+            continue
+        if entry is not None and entry.key is not None:
+            yield entry.key
+
+
+def _is_name(known: str, name: str) -> bool:
+    """Whether a name in known_hosts, which may be a hash, is this one."""
+    import paramiko
+
+    is_hash = known.startswith("|1|")
+    return known == (paramiko.HostKeys.hash_host(name, known) if is_hash else name)
+
+
+def _known_name(host: str, port: int | None) -> str:
+    return host if port in (None, 22) else f"[{host}]:{port}"
 
 
 def _explained(error: Exception, connection: fabric.Connection) -> SshError:

@@ -54,6 +54,17 @@ def lab_known_hosts(
     return "\n".join(lines)
 
 
+def lab_ssh_config(
+    addresses: Mapping[str, str], names: Mapping[str, Sequence[str]], identity: str, port: int = 22
+) -> str:
+    """Lines of an ssh_config: a host each, as a line of all would be too long for older ssh."""
+    lines = []
+    for host, address in addresses.items():
+        lines += [f"Host {' '.join([*names[host], address])}", f"    IdentityFile {identity}"]
+        lines += [f"    Port {port}"] if port != 22 else []
+    return "\n".join(lines)
+
+
 def lab_unit_name(path: str, suffix: str = "mount") -> str:
     """The name of a path's systemd unit, as `systemd-escape --path` makes it."""
     trimmed = "/".join(part for part in path.split("/") if part)
@@ -89,5 +100,6 @@ class FilterModule:
             "lab_known_hosts": lab_known_hosts,
             "lab_known_names": lab_known_names,
             "lab_networks": lab_networks,
+            "lab_ssh_config": lab_ssh_config,
             "lab_unit_name": lab_unit_name,
         }

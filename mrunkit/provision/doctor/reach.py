@@ -11,6 +11,8 @@ from mrunkit.ssh import Completed
 
 SSH_AT_A_TIME = 4
 """From one host: sshd begins to turn away logins when 10 are under way (MaxStartups)."""
+ALL_PAIRS_UP_TO = 32
+"""Hosts; 500 would be 250,000 logins, 125 times 4 on each host, before the check ends."""
 SHARE_SECONDS = 15.0
 """A server that is gone makes a mount wait for ever."""
 FILE_PREFIX = ".mrunkit-doctor-"
@@ -20,6 +22,14 @@ def others_from(host: str, hosts: Sequence[str]) -> list[str]:
     """The other hosts, from the next one on: else all would log in to the first at once."""
     at = hosts.index(host)
     return [*hosts[at + 1 :], *hosts[:at]]
+
+
+def logins_from(host: str, hosts: Sequence[str]) -> list[str]:
+    """Whom a host logs in to: all others, or where they are many those 1, 2, 4, 8... further on."""
+    others = others_from(host, hosts)
+    if len(hosts) <= ALL_PAIRS_UP_TO:
+        return others
+    return [others[(1 << power) - 1] for power in range(len(others).bit_length())]
 
 
 def ssh_command(target: str, *, user: str) -> Command:

@@ -25,7 +25,7 @@ class Check(Enum):
     VERSIONS = "versions"
     """Docker, MPICH and Mesos are the same everywhere."""
     SSH = "ssh"
-    """The lab's user gets from every host to every other."""
+    """The lab's user gets from every host to every other, or to some of many."""
     SHARE = "share"
     """What one host writes, all read."""
     SWARM = "swarm"

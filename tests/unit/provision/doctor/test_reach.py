@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,6 +28,23 @@ def test_each_host_begins_with_another() -> None:
     hosts = ["a", "b", "c", "d"]
     assert [reach.others_from(host, hosts)[0] for host in hosts] == ["b", "c", "d", "a"]
     assert reach.others_from("c", hosts) == ["d", "a", "b"]
+
+
+def test_few_hosts_log_in_to_all_others() -> None:
+    """Every pair, both ways."""
+    hosts = [f"host{index}" for index in range(32)]
+    assert {host: set(reach.logins_from(host, hosts)) for host in hosts} == {
+        host: set(hosts) - {host} for host in hosts
+    }
+
+
+def test_many_hosts_log_in_to_a_few_each_and_all_are_reached() -> None:
+    """250,000 logins among 500 hosts would tell no more: all have the same files."""
+    hosts = [f"host{index}" for index in range(500)]
+    logins = {host: reach.logins_from(host, hosts) for host in hosts}
+    arrivals = Counter(target for targets in logins.values() for target in targets)
+    assert logins["host498"] == [f"host{index}" for index in (499, 0, 2, 6, 14, 30, 62, 126, 254)]
+    assert arrivals == dict.fromkeys(hosts, 9)
 
 
 @pytest.mark.parametrize(

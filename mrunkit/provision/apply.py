@@ -13,6 +13,7 @@ from typing import Protocol, TextIO
 
 from mrunkit.errors import MrunkitError
 from mrunkit.inventory import Host
+from mrunkit.output import counted
 from mrunkit.provision.addresses import keep_addresses
 from mrunkit.provision.explain import Explanation, explain
 from mrunkit.provision.lab import Lab
@@ -22,6 +23,8 @@ from mrunkit.provision.table import name_hosts
 
 _TOLD = 10
 """So many different failures are explained; the log has all."""
+_REPEATED = 20
+"""So many hosts are named to be repeated."""
 
 
 class ProvisionError(MrunkitError):
@@ -81,6 +84,7 @@ def apply(
     path = Path(log.name)
     if status != 0:
         lines = describe_failures(progress, {host.name: host.ssh for host in lab.hosts})
+        lines += describe_rest(progress) if lines and run.playbook.stem == "site" else []
         raise ProvisionError(
             "\n".join(lines or [f"ansible-playbook ended with status {status}"]),
             remedy=f"all that Ansible said: {path}",
@@ -134,6 +138,23 @@ def describe_failures(progress: Progress, hosts: Mapping[str, Host]) -> list[str
     if len(groups) > _TOLD:
         lines.append(f"and {len(groups) - _TOLD} more failures")
     return lines
+
+
+def describe_rest(progress: Progress) -> list[str]:
+    """A line for hosts that failed while others went on: only they have to be repeated.
+
+    What stops the whole lab is counted as a failure of one host, but then no host comes to a
+    later step.
+    """
+    failed = [host for host in progress.hosts if host in progress.lost]
+    at = {step: place for place, step in enumerate(progress.steps, 1)}
+    last = max((at.get(failure.step, len(at)) for failure in progress.fatal), default=0)
+    later = {host for step in progress.steps[last:] for host in progress.cells.get(step, ())}
+    others = later.difference(failed)
+    if not others or not 0 < len(failed) <= _REPEATED:
+        return []
+    went_on = f"{counted(len(others), 'other host')} went on"
+    return [f"{went_on}; when these are mended: --limit {','.join(failed)}"]
 
 
 def login(host: Host) -> str:

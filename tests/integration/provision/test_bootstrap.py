@@ -99,7 +99,8 @@ def test_what_failed_is_told_with_its_hosts(checkout: Checkout) -> None:
         f"mrunkit: host0, host2: base: Start: {command} ended with status 3",
         "mrunkit: host0, host2: base: Start: too many cooks",
     ]
-    assert lines[4].startswith("mrunkit:   all that Ansible said: ")
+    assert lines[4] == "mrunkit: 1 other host went on; when these are mended: --limit host0,host2"
+    assert lines[5].startswith("mrunkit:   all that Ansible said: ")
 
 
 def test_a_check_changes_nothing(checkout: Checkout) -> None:

@@ -224,7 +224,11 @@ def check_reach(hosts: Sequence[Host], settings: Settings) -> Iterator[Problem]:
         said = host.unreachable.lower()
         check, remedy = next(
             (found for words, found in causes.items() if words in said),
-            ("reach", "check that it is on, and its address, route and firewall"),
+            (
+                "reach",
+                "check that it is on, and its address, route and firewall;"
+                " to do without it for now, take it out of the inventory",
+            ),
         )
         short = host.unreachable.rpartition("Failed to connect to the host via ssh: ")[2].strip()
         words = short.splitlines()[-1].strip() if short else "no answer"
@@ -373,7 +377,7 @@ def check_addresses(hosts: Sequence[Host], settings: Settings) -> Iterator[Probl
             check="names",
             host=name,
             problem="is left out of this run, and no earlier one noted its address",
-            remedy="run once without --limit",
+            remedy="run once without --limit; if it is down, take it out of the inventory",
         )
 
 

@@ -145,6 +145,7 @@ def test_groups_that_cannot_work_are_named(groups: dict[str, list[str]], expecte
             "sshd runs",
         ),
         ("No route to host", "reach", "No route to host", "is on"),
+        ("Connection timed out", "reach", "Connection timed out", "take it out of the inventory"),
     ],
 )
 def test_an_unreachable_host_is_told_with_its_likely_cause(
@@ -267,6 +268,8 @@ def test_a_host_left_out_without_a_known_address_is_told() -> None:
     del seen["host2"]
     told = "is left out of this run, and no earlier one noted its address"
     assert problems(seen) == [("names", "host2", told)]
+    (found,) = plugin.lab_problems(seen, SOUND_SETTINGS)
+    assert "take it out of the inventory" in found["remedy"]
 
 
 def test_copies_of_one_disk_are_told_by_machine_id_and_name() -> None:

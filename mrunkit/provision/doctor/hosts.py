@@ -10,6 +10,7 @@ import contextlib
 import json
 import os
 import re
+import resource
 import selectors
 import shlex
 import subprocess
@@ -28,6 +29,10 @@ from mrunkit.ssh import Completed, Conversation, SshError, connected
 
 LOGINS_AT_A_TIME = 32
 """These cost us something; answers are only waited for, so all hosts are asked at once."""
+FILES_PER_HOST = 4
+"""A connection, one to the ssh agent for it, and both again for a host to go through."""
+OTHER_FILES = 128
+"""A login's modules, and what is open anyway."""
 ANSWER_SECONDS = 60.0
 """For an answer that needs no waiting there."""
 LOADER = "import json, sys; exec(json.loads(sys.stdin.readline()))"
@@ -112,6 +117,7 @@ class Hosts:
 
     def __enter__(self) -> Hosts:
         """Log in to all hosts; those that cannot be reached are lost."""
+        allow_open_files(FILES_PER_HOST * len(self._hosts) + OTHER_FILES)
         try:
             self._in_parallel(self._hosts, self._start, at_a_time=LOGINS_AT_A_TIME)
         except BaseException:
@@ -192,6 +198,15 @@ class Hosts:
         for close in self._remotes:
             close()
         self._running.close()
+
+
+def allow_open_files(needed: int) -> None:
+    """Raise this process' limit of open files as far as it may be; 1,024 is usual."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or soft >= needed:
+        return
+    most = needed if hard == resource.RLIM_INFINITY else min(needed, hard)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
 
 
 class HereConversation:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import resource
+from collections.abc import Iterator
+
 import pytest
 
 from mrunkit.inventory import Host
-from mrunkit.provision.doctor.hosts import explain_login
+from mrunkit.provision.doctor.hosts import Hosts, explain_login
 from mrunkit.ssh import SshError
 
 HOST = Host(name="host1", address="192.0.2.1")
@@ -44,3 +47,29 @@ def test_what_is_not_known_is_passed_on() -> None:
     """With what its own place said to do."""
     error = SshError("no answer within 60 s", remedy="see its load")
     assert explain_login(error, HOST) is error
+
+
+@pytest.fixture
+def few_files() -> Iterator[None]:
+    """As few open files as a login may have by default, and more if it asks."""
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if before[1] != resource.RLIM_INFINITY and before[1] < 4096:
+        pytest.skip("this user may not open more files")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (1024, before[1]))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+@pytest.mark.usefixtures("few_files")
+def test_connections_to_many_hosts_may_be_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each takes a file, and with an ssh agent two: 1,024 end before 500 hosts are logged in to."""
+    monkeypatch.setattr(Hosts, "_start", lambda *_: None)
+    with Hosts(Host(name=f"host{index}", address="192.0.2.1") for index in range(500)):
+        assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] >= 2000
+
+
+@pytest.mark.usefixtures("few_files")
+def test_few_hosts_leave_the_limit_as_it_is() -> None:
+    """What the command starts has it, too."""
+    with Hosts([]):
+        assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] == 1024

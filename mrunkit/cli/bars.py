@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
 
+_FRAME = 2
+"""Lines of the terminal that are not bars."""
+
+
 class Bars(Protocol):
     """Shows several things that go on at once; may be told by any thread."""
 
@@ -38,7 +42,7 @@ class LineBars:
 
 
 class LiveBars:
-    """A bar for each name."""
+    """A bar for each name, or for as many as fit: those that were shown last."""
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
@@ -48,11 +52,16 @@ class LiveBars:
     def show(self, name: str, text: str, done: int = 0, total: int = 0) -> None:
         """Move the bar; without a total it only pulses."""
         with self._lock:
-            if name not in self._tasks:
-                self._tasks[name] = self._progress.add_task(name, total=None, text="")
+            task = self._tasks.pop(name, None)
+            if task is None:
+                task = self._progress.add_task(name, total=None, text="")
+            self._tasks[name] = task  # the last one
             self._progress.update(
-                self._tasks[name], completed=done, total=total or None, text=plain(text)[:60]
+                task, completed=done, total=total or None, text=plain(text)[:60], visible=True
             )
+            room = max(self._progress.console.size.height - _FRAME, 1)
+            for hidden in list(self._tasks.values())[-room - 1 : -room]:
+                self._progress.update(hidden, visible=False)
 
 
 @contextlib.contextmanager

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import logging
-from collections.abc import Iterable, Iterator
+import random
+import time
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -17,6 +19,9 @@ if TYPE_CHECKING:
     import paramiko
 
 CONNECT_SECONDS = 15.0
+LOGIN_PAUSES = (1.0, 2.0, 4.0)
+"""Seconds before each further try where sshd hangs up: from 10 logins at once on it turns some away
+(MaxStartups), as a host does through which one gets to all the others."""
 CLOSE_SECONDS = 15.0
 STALLED_SECONDS = 300.0
 """Without any progress, after which a host counts as lost."""
@@ -162,12 +167,31 @@ def connected(host: Host) -> Iterator[SshRemote]:
     connection = _connection(host)
     try:
         try:
-            connection.open()
+            open_patiently(connection.open, time.sleep)
         except (paramiko.SSHException, OSError, EOFError) as error:
             raise _explained(error, connection) from error
         yield SshRemote(connection.transport)
     finally:
         connection.close()
+
+
+def open_patiently(open_once: Callable[[], object], sleep: Callable[[float], object]) -> None:
+    """Open a connection, again where sshd hangs up before it has said who it is."""
+    for pause in LOGIN_PAUSES:
+        try:
+            open_once()
+            return
+        except Exception as error:
+            if not _is_hang_up(error):
+                raise
+        # Those that were turned away together shall not come back together.
+        sleep(pause * random.uniform(0.5, 1.5))
+    open_once()
+
+
+def _is_hang_up(error: Exception) -> bool:
+    is_reset = isinstance(error, ConnectionResetError | EOFError)
+    return is_reset or "Error reading SSH protocol banner" in str(error)
 
 
 def _connection(host: Host) -> fabric.Connection:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +14,7 @@ import pytest
 import yaml
 from playbook_plugins import PLAYBOOKS
 
+ANSIBLE = Path(sys.executable).with_name("ansible")
 ROLES = sorted(path.name for path in (PLAYBOOKS / "roles").iterdir())
 ALL_HOSTS = re.compile(r"groups\.all|ansible_play_hosts")
 EACH = re.compile(r"map\('extract', hostvars|hostvars\[host\]")
@@ -66,3 +70,50 @@ def test_what_asks_all_hosts_is_asked_once(name: str) -> None:
         if (asks_all_hosts(text) or mentions(text, variables)) and not task["run_once"]:
             slow.append(f"{file}: {task['name']}")
     assert slow == []
+
+
+def asks_one_host(task: Mapping[str, Any]) -> bool:
+    """Whether many hosts' turns of a task may all be one host's work at once."""
+    asked = str(task.get("delegate_to", "localhost"))
+    return asked not in ("localhost", "{{ item }}") and not task["run_once"]
+
+
+@pytest.mark.parametrize("name", ROLES)
+def test_one_host_is_asked_by_few_at_a_time(name: str) -> None:
+    """Of 50 sessions at once with one sshd, 40 are refused, and 15 of their 40 logins as well."""
+    role = PLAYBOOKS / "roles" / name
+    asked = [(file, task) for file, task in tasks_of(role) if asks_one_host(task)]
+    assert [f"{file}: {task['name']}" for file, task in asked if "throttle" not in task] == []
+
+
+@pytest.mark.skipif(not ANSIBLE.exists(), reason="no ansible here")
+def test_ssh_is_tried_again_where_sshd_hangs_up(tmp_path: Path) -> None:
+    """As on many logins at once, through a host that leads to all others."""
+    ssh = tmp_path / "ssh"
+    ssh.write_text(
+        f"#!/bin/sh\n[ ! -e {tmp_path}/asked ] || exit 0\ntouch {tmp_path}/asked\n"
+        "echo 'kex_exchange_identification: read: Connection reset by peer' >&2\nexit 255\n"
+    )
+    ssh.chmod(0o755)
+    ended = subprocess.run(
+        [
+            ANSIBLE,
+            "host1",
+            "-i",
+            "host1,",
+            "-m",
+            "raw",
+            "-a",
+            "true",
+            "-e",
+            f"ansible_ssh_executable={ssh}",
+        ],
+        env={
+            **os.environ,
+            "ANSIBLE_CONFIG": str(PLAYBOOKS / "ansible.cfg"),
+            "ANSIBLE_LOCAL_TEMP": str(tmp_path / "tmp"),
+        },
+        stdin=subprocess.DEVNULL,
+        check=False,
+    )
+    assert ended.returncode == 0

@@ -20,6 +20,23 @@ ALL_HOSTS = re.compile(r"groups\.all|ansible_play_hosts")
 EACH = re.compile(r"map\('extract', hostvars|hostvars\[host\]")
 
 
+def ansible(program: str, *words: str | Path, directory: Path) -> subprocess.CompletedProcess[str]:
+    """Run a program of Ansible's as bootstrap does."""
+    return subprocess.run(
+        [ANSIBLE.with_name(program), *words],
+        env={
+            **os.environ,
+            "ANSIBLE_CONFIG": str(PLAYBOOKS / "ansible.cfg"),
+            "ANSIBLE_ROLES_PATH": str(PLAYBOOKS / "roles"),
+            "ANSIBLE_LOCAL_TEMP": str(directory / "tmp"),
+        },
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+
+
 def asks_all_hosts(text: str) -> bool:
     """Whether an expression looks at the variables of each host of the lab."""
     return bool(ALL_HOSTS.search(text) and EACH.search(text))
@@ -72,6 +89,40 @@ def test_what_asks_all_hosts_is_asked_once(name: str) -> None:
     assert slow == []
 
 
+NEIGHBOURS = """
+- hosts: all
+  gather_facts: false
+  connection: local
+  vars_files: [{roles}/base/defaults/main.yml]
+  tasks:
+    - ansible.builtin.include_role: {{name: base, tasks_from: neighbours.yml}}
+      when: base_neighbours | int > 0
+"""
+
+
+@pytest.mark.skipif(not ANSIBLE.exists(), reason="no ansible here")
+@pytest.mark.parametrize(
+    ("hosts", "asked", "changed"),
+    [
+        (3, "", False),
+        (101, "base_neighbours=1", False),
+        (3, "base_neighbours=1000000000", True),
+    ],
+    ids=["few hosts", "the kernel allows more", "the kernel allows less"],
+)
+def test_the_kernel_may_know_all_neighbours(
+    tmp_path: Path, hosts: int, asked: str, *, changed: bool
+) -> None:
+    """It keeps 1,024 by default, for all networks and containers; what is more is not reached."""
+    (tmp_path / "play.yml").write_text(NEIGHBOURS.format(roles=PLAYBOOKS / "roles"))
+    names = ",".join(f"host{index}" for index in range(hosts))
+    words = ["-i", f"{names},", "--limit", "host0", "--check", tmp_path / "play.yml"]
+    variables = ["-e", f"ansible_python_interpreter={sys.executable} {asked}"]
+    ended = ansible("ansible-playbook", *words, *variables, directory=tmp_path)
+    assert ended.returncode == 0
+    assert ("changed=1" in ended.stdout) == changed
+
+
 def asks_one_host(task: Mapping[str, Any]) -> bool:
     """Whether many hosts' turns of a task may all be one host's work at once."""
     asked = str(task.get("delegate_to", "localhost"))
@@ -95,25 +146,6 @@ def test_ssh_is_tried_again_where_sshd_hangs_up(tmp_path: Path) -> None:
         "echo 'kex_exchange_identification: read: Connection reset by peer' >&2\nexit 255\n"
     )
     ssh.chmod(0o755)
-    ended = subprocess.run(
-        [
-            ANSIBLE,
-            "host1",
-            "-i",
-            "host1,",
-            "-m",
-            "raw",
-            "-a",
-            "true",
-            "-e",
-            f"ansible_ssh_executable={ssh}",
-        ],
-        env={
-            **os.environ,
-            "ANSIBLE_CONFIG": str(PLAYBOOKS / "ansible.cfg"),
-            "ANSIBLE_LOCAL_TEMP": str(tmp_path / "tmp"),
-        },
-        stdin=subprocess.DEVNULL,
-        check=False,
-    )
+    asked = ["host1", "-i", "host1,", "-m", "raw", "-a", "true"]
+    ended = ansible("ansible", *asked, "-e", f"ansible_ssh_executable={ssh}", directory=tmp_path)
     assert ended.returncode == 0

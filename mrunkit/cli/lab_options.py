@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 from dataclasses import replace
@@ -59,6 +60,12 @@ def _credentials(lab: Lab) -> dict[str, Any]:
             f"the lab's Mesos wants to know who we are, and there is no {secret_file}",
             remedy="bootstrap this lab from here, or copy that file from where it was done, "
             "or give --principal and --secret-file",
+        )
+    if not os.access(secret_file, os.R_OK):
+        raise MrunkitError(
+            f"the lab's Mesos wants to know who we are, and {secret_file} is not for us to read",
+            remedy=f"start jobs as {lab.settings.user or 'its owner'}, or give --principal and "
+            "--secret-file",
         )
     return {"principal": principal, "secret_file": secret_file}
 

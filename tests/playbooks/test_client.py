@@ -1,0 +1,60 @@
+"""Role client on real hosts: mrunkit on the master, as far as that can have it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from container_hosts import LabHosts
+
+REPOSITORY = Path(__file__).parents[2]
+PLAYS = ("validate.yml", "client.yml")
+COMMAND = "/usr/local/bin/mrunkit"
+
+pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]
+
+
+@pytest.fixture(scope="module")
+def wheels(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
+    """All that mrunkit needs; the hosts reach no package index."""
+    directory = tmp_path_factory.mktemp("wheels")
+    pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--wheel-dir", directory]
+    subprocess.run([*pip, REPOSITORY / "compat/http-parser", REPOSITORY], check=True)
+    return {"client_wheels": str(directory), "lab_mesos_authentication": False}
+
+
+def test_a_host_without_an_index_is_a_warning(lab_hosts: LabHosts) -> None:
+    """And no failure; nothing is offered that does not work."""
+    played = lab_hosts.play(*PLAYS, lab_mesos_authentication=False)
+    assert "WARNING: host0 has no mrunkit of its own" in played.output
+    assert lab_hosts.on("host0", "ls", COMMAND, check=False) == ""
+
+
+def test_the_master_gets_it_and_agents_do_not(
+    lab_hosts: LabHosts, wheels: dict[str, object]
+) -> None:
+    """It knows the lab; a second run, and one that only looks, change nothing."""
+    checked = lab_hosts.play(*PLAYS, "--check", **wheels)
+    lab_hosts.play(*PLAYS, **wheels)
+    again = lab_hosts.play(*PLAYS, **wheels)
+    checked_again = lab_hosts.play(*PLAYS, "--check", **wheels)
+
+    assert "Would install mrunkit" in checked.output
+    assert set(again.changed.values()) == set(checked_again.changed.values()) == {0}
+    told = lab_hosts.on("host0", COMMAND, "hosts", "/etc/mrunkit/lab.yml", check=False)
+    assert "host1" in told
+    assert lab_hosts.on("host1", "ls", COMMAND, check=False) == ""
+
+
+def test_a_command_that_is_there_is_kept(lab_hosts: LabHosts, wheels: dict[str, object]) -> None:
+    """Somebody may have installed mrunkit by hand."""
+    lab_hosts.on("host0", "sh", "-c", f"rm -f {COMMAND}; echo theirs > {COMMAND}")
+    played = lab_hosts.play(*PLAYS, **wheels)
+    assert f"has a {COMMAND} that bootstrap did not make" in played.output
+    lab_hosts.play("teardown.yml", "--tags", "validate,client", **wheels)
+    assert lab_hosts.on("host0", "cat", COMMAND) == "theirs\n"
+    lab_hosts.on("host0", "rm", COMMAND)
+    gone = lab_hosts.on("host0", "ls", "-d", "/opt/mrunkit", "/etc/mrunkit", check=False)
+    assert gone == ""

@@ -255,7 +255,8 @@ class Examination:
             ended = mpi_job.run_job(
                 mpi_job.job_words(
                     self._lab.inventory, agents=agents, program=program, is_in_image=is_in_image
-                )
+                ),
+                longest=mpi_job.longest_for(agents),
             )
         problems = mpi_job.job_problems(ended, agents=agents, head=head, is_at_head=is_at_head)
         seen = mpi_job.job_seen(ended) + (f", started on {head}" if is_at_head else "")

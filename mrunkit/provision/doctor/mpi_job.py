@@ -16,12 +16,21 @@ from mrunkit.provision.doctor.verdicts import Problem
 from mrunkit.provision.hosts import CLIENT, CLIENT_LAB
 from mrunkit.ssh import Completed
 
-JOB_SECONDS = 180.0
 PROGRAM_IN_IMAGE = "mpi-hello"
 """All images that `mrunkit image build` makes have it."""
 SOURCE = "mpi-hello.c"
 AS_AT_A_LOGIN = 'cd /; HOME=$(getent passwd "$(id -u)" | cut -d: -f6); export HOME; exec "$@"'
 """A script for `sh -c`: mrunkit keeps its records at home."""
+
+
+def seconds_for(agents: int) -> float:
+    """How long the job may take to start, and again to run: many hosts take longer."""
+    return 60.0 + agents // 4
+
+
+def longest_for(agents: int) -> float:
+    """Seconds after which there is no use in waiting for its end."""
+    return 3 * seconds_for(agents)
 
 
 def compile_command(source: str, program: str, *, mpich_prefix: str, user: str) -> Command:
@@ -46,7 +55,7 @@ def compile_problems(host: str, ended: Completed | None) -> Iterator[Problem]:
 
 
 def job_words(
-    inventory: Path, *, agents: int, program: str, is_in_image: bool, seconds: float = 60.0
+    inventory: Path, *, agents: int, program: str, is_in_image: bool, seconds: float | None = None
 ) -> list[str]:
     """The command line here: two ranks on each agent, which ask for next to nothing."""
     arguments = job_arguments(
@@ -64,13 +73,14 @@ def client_commands(
         Path(CLIENT_LAB), agents=agents, program=program, is_in_image=is_in_image
     )
     words = ("sh", "-c", AS_AT_A_LOGIN, "sh", CLIENT, *arguments)
-    return look, Command(words=words, user=user, timeout=JOB_SECONDS)
+    return look, Command(words=words, user=user, timeout=longest_for(agents))
 
 
 def job_arguments(
-    inventory: Path, *, agents: int, program: str, is_in_image: bool, seconds: float = 60.0
+    inventory: Path, *, agents: int, program: str, is_in_image: bool, seconds: float | None = None
 ) -> list[str]:
     """What mrunkit is told."""
+    seconds = seconds_for(agents) if seconds is None else seconds
     ranks = ("-N", str(agents), "-n", str(2 * agents), "-c", "0.1", "-m", "32")
     limits = ("--wait", f"{seconds / 4:g}", "--start-timeout", f"{seconds:g}")
     where = ("--in-image",) if is_in_image else ("--workdir", "/")
@@ -78,8 +88,11 @@ def job_arguments(
     return [*run, *ranks, *limits, "--time-limit", f"{seconds:g}", *where, program]
 
 
-def run_job(words: Sequence[str]) -> Completed:
-    """Run the job to its end; if we are interrupted, so is it, once, and it cleans up."""
+def run_job(words: Sequence[str], *, longest: float) -> Completed:
+    """Run the job to its end, for at most so many seconds.
+
+    If we are interrupted, so is it, once, and it cleans up.
+    """
     with subprocess.Popen(
         words,
         stdin=subprocess.DEVNULL,
@@ -89,11 +102,11 @@ def run_job(words: Sequence[str]) -> Completed:
         process_group=0,  # a terminal's Ctrl-C goes to us only
     ) as process:
         try:
-            stdout, stderr = process.communicate(timeout=JOB_SECONDS)
+            stdout, stderr = process.communicate(timeout=longest)
         except subprocess.TimeoutExpired:
             process.terminate()
             stdout, stderr = process.communicate()
-            stderr += f"\nmrunkit: no end within {JOB_SECONDS:g} s"
+            stderr += f"\nmrunkit: no end within {longest:g} s"
         except BaseException:
             process.send_signal(signal.SIGINT)
             raise

@@ -132,7 +132,7 @@ def test_doctors_job_proves_a_lab(
     monkeypatch.setenv("TMPDIR", str(mrunkit.tmp))
     path = inventory(serve(agents=agents).port, PLAIN)
     words = job_words(path, agents=4, program=str(hello), is_in_image=False, seconds=20)
-    ended = run_job(words)
+    ended = run_job(words, longest=60)
     problems = list(job_problems(ended, agents=4, head="head"))
     if said is not None:
         assert (problems, job_seen(ended)) == ([], said), ended

@@ -261,10 +261,19 @@ def test_on_a_host_the_job_is_its_own_mrunkits() -> None:
     """By the lab's user, with the description of the lab that is there."""
     look, run = mpi_job.client_commands(agents=3, program="mpi-hello", is_in_image=True, user="mpi")
     assert "-x /usr/local/bin/mrunkit" in look.words[-1]
-    assert (run.user, run.timeout) == ("mpi", mpi_job.JOB_SECONDS)
+    assert (run.user, run.timeout) == ("mpi", mpi_job.longest_for(3))
     assert run.words[4:8] == (
         "/usr/local/bin/mrunkit",
         "run",
         "--inventory",
         "/etc/mrunkit/lab.yml",
     )
+
+
+def test_a_job_over_many_agents_has_more_time() -> None:
+    """Images are unpacked and containers made on all of them, by one master's leave."""
+    few = mpi_job.job_arguments(Path("lab.ini"), agents=4, program="p", is_in_image=True)
+    many = mpi_job.job_arguments(Path("lab.ini"), agents=500, program="p", is_in_image=True)
+    limit = few.index("--time-limit") + 1
+    assert (few[limit], many[limit]) == ("61", "185")
+    assert mpi_job.longest_for(500) > 2 * 185

@@ -48,6 +48,20 @@ def test_the_master_gets_it_and_agents_do_not(
     assert lab_hosts.on("host1", "ls", COMMAND, check=False) == ""
 
 
+def test_a_group_may_be_let_in(lab_hosts: LabHosts, wheels: dict[str, object]) -> None:
+    """The secret is the lab's user's alone, or a group's too."""
+    asked = {**wheels, "lab_mesos_authentication": True}
+    state = lab_hosts.directory / ".mrunkit"
+    state.mkdir(exist_ok=True)
+    (state / "mesos-secret").write_text("s3cret\n")
+    look = ("stat", "-c", "%a %U %G", "/etc/mrunkit/mesos-secret")
+    lab_hosts.play(*PLAYS, **asked)
+    before = lab_hosts.on("host0", *look)
+    lab_hosts.play(*PLAYS, **asked, client_group="games")
+    assert (before, lab_hosts.on("host0", *look)) == ("400 root root\n", "440 root games\n")
+    assert lab_hosts.on("host0", "cat", "/etc/mrunkit/mesos-secret") == "s3cret\n"
+
+
 def test_a_command_that_is_there_is_kept(lab_hosts: LabHosts, wheels: dict[str, object]) -> None:
     """Somebody may have installed mrunkit by hand."""
     lab_hosts.on("host0", "sh", "-c", f"rm -f {COMMAND}; echo theirs > {COMMAND}")

@@ -12,7 +12,6 @@ import typer
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from mrunkit.output import plain
     from mrunkit.provision.doctor.verdicts import Check, Verdict
 
 EXIT_STATUSES = """\b
@@ -56,6 +55,7 @@ def doctor(
     A line per check: pass, fail or skip, what was seen, and what to do. Hosts are looked at
     over ssh, as root; what is made there for it is removed again.
     """
+    from mrunkit.output import plain
     from mrunkit.provision.doctor.examine import examine
     from mrunkit.provision.doctor.verdicts import Outcome, lines, to_json
     from mrunkit.provision.lab import read_lab

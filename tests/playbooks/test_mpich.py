@@ -39,8 +39,10 @@ for program; do :; done
 
 @pytest.fixture
 def without_mpich(lab_hosts: LabHosts) -> Iterator[LabHosts]:
-    """The hosts as they were before the role."""
+    """The hosts as they were before the role, with a directory for the share each."""
     lab_hosts.play("teardown.yml", "--tags", "mpich")
+    for host in lab_hosts.containers:
+        lab_hosts.on(host, "mkdir", "-p", "/share")
     yield lab_hosts
     lab_hosts.play("teardown.yml", "--tags", "mpich")
 

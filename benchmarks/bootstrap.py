@@ -2,9 +2,10 @@
 
 The hosts have their packages already (`mrunkit lab up --ready`), so no mirror's speed is in it.
 Apache Mesos is the stand-in of the tests, unless MRUNKIT_MESOS_ARCHIVE and MRUNKIT_MESOS_SHA256
-name a real archive. Doctor leaves out the MPI job, for which this machine would have to be in
-the lab. Needs root and a Docker engine.
-Usage: python benchmarks/bootstrap.py [--hosts N] [--runs N] IMAGE
+name a real archive. With --wheels, a directory of what mrunkit needs (`pip wheel -w DIRECTORY
+./compat/http-parser .`), host0 gets mrunkit and doctor runs its MPI job there: IMAGE has to be one
+of mrunkit's then. Needs root and a Docker engine.
+Usage: python benchmarks/bootstrap.py [--hosts N] [--runs N] [--wheels DIRECTORY] IMAGE
 """
 
 from __future__ import annotations
@@ -33,17 +34,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--hosts", type=int, default=3)
     parser.add_argument("--runs", type=int, default=1)
+    parser.add_argument("--wheels", type=Path)
     parser.add_argument("image")
     given = parser.parse_args()
     took: dict[str, list[float]] = {}
     roles: dict[str, dict[str, float]] = {}
     with tempfile.TemporaryDirectory() as directory, lab(given.hosts, directory) as inventory:
-        describe(inventory, given.image, Path(directory))
+        describe(inventory, given.image, given.wheels, Path(directory))
         bootstrap = ["bootstrap", "--no-doctor", inventory]
         steps = {
             "bootstrap": bootstrap,
             "second run": bootstrap,
-            "doctor": ["doctor", "--skip", "mpi", inventory],
+            "doctor": ["doctor", *([] if given.wheels else ["--skip", "mpi"]), inventory],
             "teardown": ["teardown", "--yes", inventory],
         }
         for _ in range(given.runs):
@@ -72,7 +74,7 @@ def lab(hosts: int, directory: str) -> Iterator[str]:
         run(["lab", "down", "--name", name], directory)
 
 
-def describe(inventory: str, image: str, directory: Path) -> None:
+def describe(inventory: str, image: str, wheels: Path | None, directory: Path) -> None:
     """Say beside the inventory what the lab is made of."""
     tar = directory / "image.tar"
     subprocess.run(["docker", "save", "--output", tar, image], check=True)
@@ -83,6 +85,7 @@ def describe(inventory: str, image: str, directory: Path) -> None:
         "image_source": "archive",
         "image_archive": str(tar),
         **json.loads(told),
+        **({"client_wheels": str(wheels.absolute())} if wheels else {"client_install": False}),
         # Containers have the kernel of this machine, which need not have ESP.
         "lab_network_is_encrypted": False,
         "validate_skip": ["vxlan", "disk"],

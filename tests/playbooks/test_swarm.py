@@ -39,6 +39,11 @@ def _nodes(hosts: LabHosts) -> dict[str, str]:
     return found
 
 
+def _tokens(hosts: LabHosts) -> set[str]:
+    ask = ("docker", "swarm", "join-token", "--quiet")
+    return {hosts.on("host0", *ask, role) for role in ("worker", "manager")}
+
+
 ONE_MANAGER = {"host0": "manager ready", "host1": "worker ready", "host2": "worker ready"}
 
 
@@ -149,12 +154,14 @@ def test_managers_follow_the_inventory(swarm: LabHosts, tmp_path: Path) -> None:
 
 
 def test_one_host_can_be_added_alone(swarm: LabHosts) -> None:
-    """With --limit, the managers are asked although they take no part."""
+    """With --limit, the managers are asked although they take no part; its tokens expire."""
     swarm.on("host2", "docker", "swarm", "leave")
+    before = _tokens(swarm)
 
     swarm.play(*SWARM, "--limit", "host2")
 
     assert _nodes(swarm) == ONE_MANAGER
+    assert not before & _tokens(swarm)
 
 
 def test_teardown_of_one_host_leaves_the_swarm_whole(swarm: LabHosts) -> None:

@@ -39,13 +39,15 @@ from mrunkit.mesos.operator import (
 from mrunkit.mesos.wire import FrameworkSpec, Json, framework_info, offer_ids, parse_event
 from mrunkit.scheduler.events import Event, MasterErred, MasterLost, Subscribed
 
-# Importing pymesos replaces the SIGINT handler and adds a handler to its logger.
+# Importing pymesos replaces the SIGINT handler, and sets its logger's level and handler.
 _sigint_handler = signal.getsignal(signal.SIGINT)
+_log_level = logging.getLogger("pymesos").level
 import pymesos  # noqa: E402
 import pymesos.process  # noqa: E402
 
 signal.signal(signal.SIGINT, _sigint_handler)
 logging.getLogger("pymesos").handlers.clear()
+logging.getLogger("pymesos").setLevel(_log_level)
 
 logger = logging.getLogger(__name__)
 

@@ -244,6 +244,7 @@ def test_a_master_that_is_lost_while_tasks_start(
     beating.call(lose)
     ended = client.wait()
     assert (ended.status, ended.stderr.count("mrunkit: lost the master: ")) == (125, 1)
+    assert "pymesos" not in ended.stderr
 
 
 @pytest.mark.parametrize("lose", LOSSES)

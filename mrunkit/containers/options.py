@@ -11,8 +11,6 @@ JOB_LABEL = "mrunkit.job"
 """On every container, network and volume of a job: its id."""
 ROLE_LABEL = "mrunkit.role"
 """What a container is to its job: "task" or "mpiexec"."""
-STAGED_LABEL = "mrunkit.staged"
-"""On mpiexec's container: the directory on the client that holds the job's staged files."""
 
 STAGING_PREFIX = ".mrunkit-job-"
 """Of the directory that a job has on the share; its id follows."""

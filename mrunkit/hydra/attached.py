@@ -4,14 +4,13 @@ mpiexec itself says nothing while it waits for a proxy that never comes. Refuses
 how long that may last.
 
 A look shows who is connected now. A proxy whose ranks were no MPI programs and have ended
-is gone again, and need not have waited for the others: who was seen once is not missing.
+is gone again, and need not have waited for the others.
 """
 
 from __future__ import annotations
 
 import socket
 import struct
-from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 _ESTABLISHED = "01"
@@ -29,18 +28,6 @@ def connected_addresses(table: str, port: int) -> tuple[str, ...]:
         if state == _ESTABLISHED and int(local.rpartition(":")[2], 16) == port:
             peers.append(_address(remote.partition(":")[0]))
     return tuple(peers)
-
-
-def missing_hosts(expected: Sequence[str], connected: Iterable[str]) -> tuple[str, ...]:
-    """Return the hosts that have not connected yet, as far as their addresses tell.
-
-    A proxy may come from another address of its host than the one it was told by: as many
-    connections as hosts are good enough.
-    """
-    peers = tuple(connected)
-    if len(peers) >= len(expected):
-        return ()
-    return tuple(host for host in expected if host not in peers)
 
 
 def read_connected(port: int) -> tuple[str, ...]:

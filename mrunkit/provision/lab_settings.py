@@ -45,16 +45,6 @@ class LabSettings:
         """Where the principal's secret is, once there has been a bootstrap."""
         return self.state_dir / "mesos-secret"
 
-    @property
-    def facts_dir(self) -> Path:
-        """Where Ansible keeps what it found out about the hosts."""
-        return self.state_dir / "facts"
-
-    @property
-    def logs_dir(self) -> Path:
-        """Where the output of each bootstrap is."""
-        return self.state_dir / "logs"
-
 
 def parse_settings(variables: Variables, directory: Path) -> LabSettings:
     """Take the lab's settings from its variables, which collect what is wrong.

@@ -44,10 +44,6 @@ class Check(Enum):
     """A job over all agents."""
 
 
-OF_CONTAINERS = frozenset({Check.OVERLAY, Check.ENCRYPTION, Check.MTU})
-"""Those that start a container on each host."""
-
-
 class Outcome(Enum):
     """How a check ends."""
 

@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from mrunkit.hydra.attached import connected_addresses, missing_hosts, read_connected
+from mrunkit.hydra.attached import connected_addresses, read_connected
 
 # Recorded on a little-endian machine; port 0xA98B is 43403.
 TABLE = """\
@@ -39,16 +39,6 @@ def test_only_established_connections_to_this_port_count() -> None:
 def test_ipv4_over_ipv6_is_ipv4() -> None:
     """mpiexec may listen on both with one socket."""
     assert connected_addresses(TABLE6, 43403) == ("10.0.9.11", "::1")
-
-
-def test_hosts_are_missing_until_all_have_connected() -> None:
-    """They are named by the addresses they gave."""
-    assert missing_hosts(["a", "b", "c"], ["b"]) == ("a", "c")
-
-
-def test_a_host_may_come_from_another_of_its_addresses() -> None:
-    """Enough connections are enough."""
-    assert missing_hosts(["a", "b"], ["x", "y"]) == ()
 
 
 def test_a_real_connection_is_seen() -> None:

@@ -63,8 +63,7 @@ lint: $(INSTALLED) ## style, format and types
 	$(BIN)/yamllint --strict playbooks .ansible-lint .yamllint
 	PATH=$(CURDIR)/$(BIN):$$PATH $(BIN)/ansible-lint playbooks
 	$(BIN)/hadolint images/*/Dockerfile
-	$(BIN)/shellcheck images/*.sh images/*/*.sh mrunkit/hydra/*.sh \
-	mrunkit/provision/hosts.sh .ci/docker-engine .ci/run
+	$(BIN)/shellcheck images/*.sh images/*/*.sh mrunkit/*/*.sh .ci/docker-engine .ci/run
 
 # Both files name versions and hashes, never where they come from.
 LOCK := build/lock/bin/uv pip compile --upgrade --universal --python-version 3.11 \

@@ -1,6 +1,7 @@
 """What mrunkit itself says, on stderr: a line per phase, and a live line on a terminal.
 
-Owns rich and the logging set-up. Everything else only logs, or calls a Reporter.
+Owns the logging set-up and the words about a job; cli/ has tables and bars of its own. Everything
+else only logs, or calls a Reporter.
 """
 
 from __future__ import annotations

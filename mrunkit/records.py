@@ -1,6 +1,6 @@
 """What stays of a job when it has ended: one directory of JSON files each.
 
-Owns every file name in the state directory. Decides nothing; writes what it is given.
+Owns every file name below `jobs` in the state directory. Decides nothing; writes what it is given.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""What the environment says: directories, user, terminal. The only reader of os.environ."""
+"""What the environment says: directories, user, terminal.
+
+Else only child processes are given os.environ, and Docker's SDK looks there for the engine.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,7 @@ class Settings:
     gid: int
     hostname: str
     state_dir: Path
-    """Where the records of jobs are kept; MRUNKIT_STATE_DIR, else after XDG."""
+    """Where jobs' records and this machine's labs are kept; MRUNKIT_STATE_DIR, else after XDG."""
     is_terminal: bool
     """Whether what mrunkit says (stderr) is read on a terminal."""
 
@@ -42,7 +45,7 @@ def read_settings() -> Settings:
 
 
 def state_dir(environ: Mapping[str, str], home: Path) -> Path:
-    """Where records are kept. Source: XDG Base Directory Specification."""
+    """Where what must stay is kept. Source: XDG Base Directory Specification."""
     if environ.get("MRUNKIT_STATE_DIR"):
         return Path(environ["MRUNKIT_STATE_DIR"])
     if environ.get("XDG_STATE_HOME"):

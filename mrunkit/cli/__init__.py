@@ -1,4 +1,4 @@
-"""The command line: one file per command group, and one place that ends the process.
+"""The command line: a file per command or group of them, and one place that ends the process.
 
 Imports of what a command needs stay inside of it: `--help` must not pay for `run`, nor
 `run` for what it does not use.

@@ -10,7 +10,7 @@ CLIENT_LABEL = "mrunkit.client"
 JOB_LABEL = "mrunkit.job"
 """On every container, network and volume of a job: its id."""
 ROLE_LABEL = "mrunkit.role"
-"""What a container is to its job: "task" or "mpiexec"."""
+"""What a container is to its job: "task", "mpiexec" or "compile"."""
 
 STAGING_PREFIX = ".mrunkit-job-"
 """Of the directory that a job has on the share; its id follows."""

@@ -1,6 +1,12 @@
 """Making a lab of bare hosts, with the Ansible playbooks that come with mrunkit.
 
-`lab` reads what the inventory says; `playbooks` runs Ansible and turns what it tells into
-events; `progress` folds events into a state; `table` and `explain` turn states and failures
-into text. Owns no terminal: the commands in cli/ do.
+    lab.py, lab_settings.py   what the inventory says      addresses.py   what bootstrap found out
+    apply.py                  a playbook on a lab, one at a time, with a log
+    playbooks.py              Ansible, run as a child      progress.py    its events, folded
+    table.py, explain.py      progress and failures as text
+    hosts.py, hosts.sh        what each host has and runs
+    client_package.py         this very mrunkit as a file, for hosts to install
+    packaged.py               where the playbooks are      doctor/        whether a lab works
+
+Owns no terminal: the commands in cli/ do.
 """

@@ -19,10 +19,10 @@ from mrunkit.ssh import Completed, Remote, SshError
 PARALLEL = 32
 """Hosts that are asked at the same time."""
 MPICH_PREFIX = "/opt/mpich"
+"""As the role mpich has it; what is in PATH counts where it is not there."""
 CLIENT = "/usr/local/bin/mrunkit"
 CLIENT_LAB = "/etc/mrunkit/lab.yml"
 """What the role `client` puts where people log in, unless the inventory says otherwise."""
-"""As the role mpich has it; what is in PATH counts where it is not there."""
 UNITS = ("mesos-master", "mesos-agent", "mesos-slave", "zookeeper")
 
 

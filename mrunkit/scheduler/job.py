@@ -16,7 +16,7 @@ class Policy(Enum):
     """In which order agents are considered for a gang."""
 
     FIRST_FIT = "first-fit"
-    """As the master offers them; the document's choice."""
+    """As the master offers them."""
     BEST_FIT = "best-fit"
     """Those with the least room first: keeps large agents free for large jobs."""
     WORST_FIT = "worst-fit"

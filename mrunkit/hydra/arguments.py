@@ -59,7 +59,7 @@ def mpiexec_arguments(
     """
     arguments = ["-launcher", "manual", "-rmk", "user", "-localhost", localhost]
     if len(set(hosts)) < len(hosts):
-        # Hydra makes one proxy of neighbours with one name, and the other container would wait.
+        # Hydra makes one proxy of neighbours with one name, and the other task would wait.
         # With the manual launcher names are but labels, if ranks are not told to use them.
         arguments += ["-disable-hostname-propagation"]
         hosts = [f"{host}_{number}" for number, host in enumerate(hosts, start=1)]

@@ -38,7 +38,7 @@ class ProxyLaunch:
     """All words after the executable, untouched."""
 
     def answer(self) -> bytes:
-        """Return the arguments as a container reads them: a word per line, then the end.
+        """Return the arguments as a task reads them: a word per line, then the end.
 
         The end tells a whole answer from one that broke off.
         """

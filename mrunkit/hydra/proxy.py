@@ -1,4 +1,4 @@
-"""The shell script that a container runs: see `proxy.sh`."""
+"""The shell script that a task runs: see `proxy.sh`."""
 
 from __future__ import annotations
 

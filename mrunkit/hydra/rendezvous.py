@@ -1,13 +1,12 @@
-"""Where containers call in: readiness, address and delivery in one HTTP request each.
+"""Where tasks call in: readiness, address and delivery in one HTTP request each.
 
-    container                                   rendezvous
+    task                                        rendezvous
     GET / with token, task id, address     ->   on_connected
                                                 (held open until the gang is complete)
     200, a word of the launch line per line <-  answer()
 
-Owns one listening socket on one address, for as long as containers are expected. Refuses
-everything else that connects, without letting it cost the job anything: no token, no
-memory and no time to speak of.
+Owns one listening socket on one address, for as long as tasks are expected. Refuses all
+others that connect: they learn no launch line, and cost the job next to no memory and time.
 """
 
 from __future__ import annotations
@@ -29,14 +28,14 @@ from mrunkit.errors import MrunkitError
 from .lines import ProxyLaunch
 
 LONGEST_REQUEST = 8192
-"""Bytes; a container's request has about 400."""
+"""Bytes; a task's request has about 400."""
 
 REQUEST_SECONDS = 10.0
 """How long a connection may take to send its request."""
 
 MOST_STRANGERS = 128
-"""Connections without a request yet; past it the oldest has to go. A container sends its
-request with the first packet, so those that are old are no containers."""
+"""Connections that have sent no request yet; beyond so many the oldest has to go. A task sends
+its request with the first packet, so those that are old are no tasks."""
 
 BACKLOG = 1024
 
@@ -48,7 +47,7 @@ _SAFE_TEXT = re.compile(r"[^\x20-\x7e]")
 
 
 class Problem(Enum):
-    """Why a container cannot take part; it says so itself, in one of these words."""
+    """Why a task cannot take part; it says so itself, in one of these words."""
 
     NO_PROXY = "no-proxy"
     """hydra_pmi_proxy is neither where the client has it nor in PATH."""
@@ -118,7 +117,7 @@ class Rendezvous:
 
     @property
     def url(self) -> str:
-        """Where containers call in."""
+        """Where tasks call in."""
         host = f"[{self._address}]" if ":" in self._address else self._address
         return f"http://{host}:{self._port}"
 
@@ -312,7 +311,7 @@ def _problem(word: str) -> Problem:
 
 
 def _usable_address(told: str, peer: str) -> str:
-    """Prefer what the container says, unless it is nothing, or its loopback and it is elsewhere."""
+    """What the task says, unless that is no address, or loopback and it calls from elsewhere."""
     is_odd = _ADDRESS.fullmatch(told) is None
     is_loopback = told.startswith("127.") and not peer.startswith("127.")
     return peer if is_odd or is_loopback else told

@@ -1,4 +1,4 @@
-"""Real MPICH over loopback addresses: a rendezvous, mpiexec, and a shell for each container."""
+"""Real MPICH over loopback addresses: a rendezvous, mpiexec, and a shell for each task."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ class Job:
     rendezvous: Rendezvous
     shell: tuple[str, ...] = ("sh",)
     name: str = field(default_factory=lambda: uuid.uuid4().hex[:8])
-    containers: list[asyncio.subprocess.Process] = field(default_factory=list)
+    tasks: list[asyncio.subprocess.Process] = field(default_factory=list)
     heard: asyncio.Queue[tuple[str, ...]] = field(default_factory=asyncio.Queue)
 
     def task_id(self, number: int) -> str:
         return f"{self.name}.{number}"
 
-    async def start_container(self, number: int, **variables: str) -> asyncio.subprocess.Process:
+    async def start_task(self, number: int, **variables: str) -> asyncio.subprocess.Process:
         environ = {
             "PATH": os.environ["PATH"],
             "MRUNKIT_RENDEZVOUS": self.rendezvous.url,
@@ -55,7 +55,7 @@ class Job:
             "MRUNKIT_PROXY": str(self.mpich.proxy),
             **variables,
         }
-        container = await asyncio.create_subprocess_exec(
+        task = await asyncio.create_subprocess_exec(
             *self.shell,
             "-c",
             proxy_script(),
@@ -64,14 +64,14 @@ class Job:
             stdin=asyncio.subprocess.DEVNULL,
             start_new_session=True,
         )
-        self.containers.append(container)
-        return container
+        self.tasks.append(task)
+        return task
 
-    async def start_containers(self, count: int) -> None:
-        """Start `count` containers and wait until all are ready."""
+    async def start_tasks(self, count: int) -> None:
+        """Start `count` tasks and wait until all are ready."""
         for number in range(count):
             self.rendezvous.expect(self.task_id(number))
-            await self.start_container(number)
+            await self.start_task(number)
         heard = [await self.hear() for _ in range(count)]
         assert sorted(heard) == [
             ("connected", self.task_id(number), f"127.0.1.{number + 1}", self.mpich.version)
@@ -92,7 +92,7 @@ class Job:
         hosts: list[str] | None = None,
         on_write_failed: Callable[[OSError], None] = lambda error: None,
     ) -> Mpiexec:
-        """Start mpiexec over the containers and answer them."""
+        """Start mpiexec over the tasks and answer them."""
         own = [f"127.0.1.{number + 1}" for number in range(len(ranks_per_host))]
         arguments = mpiexec_arguments(
             hosts=hosts or own,
@@ -119,12 +119,12 @@ class Job:
         return mpiexec
 
     async def ends(self) -> list[int]:
-        """Wait for all containers; returns their statuses."""
-        waits = (container.wait() for container in self.containers)
+        """Wait for all tasks; returns their statuses."""
+        waits = (task.wait() for task in self.tasks)
         return list(await asyncio.wait_for(asyncio.gather(*waits), PATIENCE))
 
     def processes(self) -> dict[int, str]:
-        """What runs with the marker of this job's containers: pids and programs."""
+        """What runs with the marker of this job's tasks: pids and programs."""
         found = {}
         for directory in Path("/proc").glob("[0-9]*"):
             with contextlib.suppress(OSError):
@@ -162,11 +162,11 @@ async def running_job(
         try:
             yield job
         finally:
-            for container in job.containers:
-                if container.returncode is None:
+            for task in job.tasks:
+                if task.returncode is None:
                     with contextlib.suppress(ProcessLookupError):
-                        os.killpg(container.pid, signal.SIGKILL)
-                    await container.wait()
+                        os.killpg(task.pid, signal.SIGKILL)
+                    await task.wait()
             for pid in job.processes():
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""Whole jobs: containers that call in, mpiexec, and ranks of the real MPICH."""
+"""Whole jobs: tasks that call in, mpiexec, and ranks of the real MPICH."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def test_ten_ranks_on_four_hosts_say_hello(
 
     async def run() -> None:
         async with new_job(*shell) as job:
-            await job.start_containers(4)
+            await job.start_tasks(4)
             mpiexec = await job.start_mpi(
                 [3, 3, 2, 2], [hello], stdout=sink("out"), stderr=sink("err")
             )
@@ -53,7 +53,7 @@ def test_two_nodes_may_have_one_address(
 
     async def run() -> None:
         async with new_job() as job:
-            await job.start_containers(3)
+            await job.start_tasks(3)
             mpiexec = await job.start_mpi(
                 [2, 2, 1],
                 [hello],
@@ -72,12 +72,12 @@ def test_two_nodes_may_have_one_address(
 def test_ranks_get_what_was_given_and_no_secret(
     new_job: NewJob, sink: Sink, tmp_path: Path
 ) -> None:
-    """Neither the token nor the client's environment; the directory is the container's."""
+    """Neither the token nor the client's environment; the directory is the task's."""
     os.environ["CLIENTS_OWN"] = "secret"
 
     async def run() -> None:
         async with new_job() as job:
-            await job.start_containers(1)
+            await job.start_tasks(1)
             script = "env; pwd"
             mpiexec = await job.start_mpi(
                 [1], ["sh", "-c", script], stdout=sink("out"), stderr=sink("err")
@@ -111,7 +111,7 @@ def test_mpi_keeps_to_the_interface_of_the_hosts_address(
     async def run() -> None:
         async with new_job() as job:
             job.rendezvous.expect(job.task_id(0))
-            await job.start_container(
+            await job.start_task(
                 0,
                 PATH=f"{tmp_path}:{os.environ['PATH']}",
                 MRUNKIT_ADDRESS="10.9.8.7",
@@ -140,7 +140,7 @@ def test_every_argument_arrives_as_it_was_given(
 
     async def run() -> None:
         async with new_job() as job:
-            await job.start_containers(1)
+            await job.start_tasks(1)
             program = [sys.executable, "-c", "import sys; print(sys.argv[1:])", *words]
             mpiexec = await job.start_mpi([1], program, stdout=sink("out"), stderr=sink("err"))
             assert await finished(mpiexec) == 0
@@ -179,7 +179,7 @@ def test_who_has_connected_can_be_told(new_job: NewJob, sink: Sink) -> None:
 
     async def run() -> None:
         async with new_job() as job:
-            await job.start_containers(1)
+            await job.start_tasks(1)
             arguments = mpiexec_arguments(
                 hosts=["127.0.1.1", "127.0.1.2"],
                 ranks_per_host=[1, 1],

@@ -32,7 +32,7 @@ def test_statuses_of_ranks_are_ored(new_job: NewJob, sink: Sink) -> None:
 
     async def run() -> int:
         async with new_job() as job:
-            await job.start_containers(2)
+            await job.start_tasks(2)
             program = ["sh", "-c", "[ $PMI_RANK = 0 ] && exit 1; exit 4"]
             mpiexec = await job.start_mpi([1, 1], program, stdout=sink("out"), stderr=sink("err"))
             return await finished(mpiexec)
@@ -54,7 +54,7 @@ def test_a_program_that_cannot_run_is_told_apart(
 
     async def run(words: list[str]) -> int:
         async with new_job() as job:
-            await job.start_containers(1)
+            await job.start_tasks(1)
             mpiexec = await job.start_mpi([1], words, stdout=sink("out"), stderr=sink("err"))
             returncode = await finished(mpiexec)
             return verdict(returncode, mpiexec.stderr_tail, mpiexec.stdout_tail).exit_status
@@ -66,11 +66,11 @@ def test_a_program_that_cannot_run_is_told_apart(
 def test_a_proxy_that_is_killed_takes_its_ranks_along(
     new_job: NewJob, sink: Sink, shell: tuple[str, ...]
 ) -> None:
-    """Even those that have left their session; the container says that it failed."""
+    """Even those that have left their session; the task says that it failed."""
 
     async def run() -> None:
         async with new_job(*shell) as job:
-            await job.start_containers(1)
+            await job.start_tasks(1)
             mpiexec = await job.start_mpi(
                 [2],
                 ["sh", "-c", "setsid sleep 500 & trap '' TERM; echo up; sleep 500"],
@@ -107,7 +107,7 @@ def test_ranks_are_found_without_grep_for_zero_bytes(
     async def run() -> None:
         async with new_job(busybox, "sh") as job:
             job.rendezvous.expect(job.task_id(0))
-            await job.start_container(0, PATH=str(programs))
+            await job.start_task(0, PATH=str(programs))
             assert (await job.hear())[0] == "connected"
             mpiexec = await job.start_mpi(
                 [1], ["sh", "-c", "setsid sleep 500"], stdout=sink("out"), stderr=sink("err")
@@ -125,14 +125,14 @@ def test_ranks_are_found_without_grep_for_zero_bytes(
     asyncio.run(run())
 
 
-def test_a_container_that_gets_term_ends_its_ranks(
+def test_a_task_that_gets_term_ends_its_ranks(
     new_job: NewJob, sink: Sink, shell: tuple[str, ...]
 ) -> None:
     """hydra_pmi_proxy ignores TERM; the script does not, even if ranks do."""
 
     async def run() -> None:
         async with new_job(*shell) as job:
-            await job.start_containers(2)
+            await job.start_tasks(2)
             mpiexec = await job.start_mpi(
                 [1, 1],
                 ["sh", "-c", "trap '' TERM; while :; do sleep 500; done"],
@@ -141,9 +141,9 @@ def test_a_container_that_gets_term_ends_its_ranks(
             )
             await until(lambda: list(job.processes().values()).count("sleep") == 2)
 
-            job.containers[0].send_signal(signal.SIGTERM)
+            job.tasks[0].send_signal(signal.SIGTERM)
 
-            first = await asyncio.wait_for(job.containers[0].wait(), PATIENCE)
+            first = await asyncio.wait_for(job.tasks[0].wait(), PATIENCE)
             assert first == 128 + signal.SIGTERM
             await asyncio.wait_for(mpiexec.end(0), PATIENCE)
             await job.ends()
@@ -154,11 +154,11 @@ def test_a_container_that_gets_term_ends_its_ranks(
 
 @pytest.mark.parametrize("deaf", ["", "trap '' TERM; "])
 def test_a_job_that_never_ends_is_ended(new_job: NewJob, sink: Sink, deaf: str) -> None:
-    """TERM, and KILL where ranks ignore it; containers end by themselves."""
+    """TERM, and KILL where ranks ignore it; tasks end by themselves."""
 
     async def run() -> None:
         async with new_job() as job:
-            await job.start_containers(2)
+            await job.start_tasks(2)
             mpiexec = await job.start_mpi(
                 [1, 1],
                 ["sh", "-c", f"{deaf}while :; do sleep 500; done"],
@@ -215,11 +215,11 @@ def is_running(pid: int) -> bool:
 def test_a_rank_whose_failure_hydra_forgets_makes_its_proxy_fail(
     new_job: NewJob, sink: Sink
 ) -> None:
-    """hydra_pmi_proxy itself ends well: the other container's rank did so, too."""
+    """hydra_pmi_proxy itself ends well: the other task's rank did so, too."""
 
     async def run() -> None:
         async with new_job() as job:
-            await job.start_containers(2)
+            await job.start_tasks(2)
             program = with_failure_told(["sh", "-c", "exit $((PMI_RANK * 3))"], "4.2.1", patience=0)
             mpiexec = await job.start_mpi([1, 1], program, stdout=sink("out"), stderr=sink("err"))
             assert await finished(mpiexec) == 3

@@ -36,7 +36,7 @@ def test_large_output_is_whole_and_streams_stay_apart(
 
     async def run() -> None:
         async with new_job() as job:
-            await job.start_containers(1)
+            await job.start_tasks(1)
             mpiexec = await job.start_mpi(
                 [1], [sys.executable, "-c", script], stdout=sink("out"), stderr=sink("err")
             )
@@ -54,7 +54,7 @@ def test_labelled_lines_are_whole(new_job: NewJob, sink: Sink, tmp_path: Path) -
 
     async def run() -> None:
         async with new_job() as job:
-            await job.start_containers(2)
+            await job.start_tasks(2)
             mpiexec = await job.start_mpi(
                 [2, 1],
                 [sys.executable, "-c", script],
@@ -80,7 +80,7 @@ def test_a_reader_that_sleeps_does_not_keep_an_ended_job(new_job: NewJob, sink: 
         reading, writing = os.pipe()
         try:
             async with new_job() as job:
-                await job.start_containers(1)
+                await job.start_tasks(1)
                 mpiexec = await job.start_mpi([1], ["yes"], stdout=writing, stderr=sink("err"))
                 await until(lambda: "yes" in job.processes().values())
                 wait = asyncio.ensure_future(mpiexec.wait())
@@ -104,7 +104,7 @@ def test_a_reader_that_went_away_is_reported_once(new_job: NewJob, sink: Sink) -
         errors: asyncio.Queue[OSError] = asyncio.Queue()
         try:
             async with new_job() as job:
-                await job.start_containers(1)
+                await job.start_tasks(1)
                 mpiexec = await job.start_mpi(
                     [1],
                     ["sh", "-c", "head -c 5000000 /dev/zero"],
@@ -130,7 +130,7 @@ def test_a_slow_terminal_that_does_not_block_loses_nothing(
 
     async def run() -> None:
         async with new_job() as job:
-            await job.start_containers(1)
+            await job.start_tasks(1)
             mpiexec = await job.start_mpi(
                 [1], ["head", "-c", "3000000", "/dev/zero"], stdout=writing, stderr=sink("err")
             )
@@ -158,7 +158,7 @@ def test_the_clients_stdin_goes_to_rank_0(mpich: Mpich, tmp_path: Path) -> None:
         async def main():
             mpich = Mpich(mpiexec=Path({str(mpich.mpiexec)!r}), version={mpich.version!r})
             async with running_job(mpich, Path({str(tmp_path)!r})) as job:
-                await job.start_containers(2)
+                await job.start_tasks(2)
                 mpi = await job.start_mpi([1, 1], ["sh", "-c", {script!r}], stdout=1, stderr=2)
                 return await mpi.wait()
 

@@ -57,7 +57,7 @@ def test_files_and_memory_of_ranks_that_were_killed_are_cleared_away(
 
     async def run() -> set[Path]:
         async with new_job(*shell) as job:
-            await job.start_containers(2)
+            await job.start_tasks(2)
             mpiexec = await job.start_mpi([2, 2], [forever], stdout=sink("out"), stderr=sink("err"))
             await until(lambda: lines(tmp_path / "out") == 4)  # past MPI_Init
             there = (pictures() | memory()) - before
@@ -65,9 +65,9 @@ def test_files_and_memory_of_ranks_that_were_killed_are_cleared_away(
             assert there & memory()
 
             await asyncio.wait_for(mpiexec.end(0), PATIENCE)
-            for container in job.containers:
+            for task in job.tasks:
                 with contextlib.suppress(ProcessLookupError):
-                    container.send_signal(signal.SIGTERM)
+                    task.send_signal(signal.SIGTERM)
             await job.ends()
             return there
 
@@ -88,7 +88,7 @@ def test_what_others_own_or_use_is_left_alone(
 
     async def run() -> None:
         async with new_job(*shell) as job:
-            await job.start_containers(1)
+            await job.start_tasks(1)
             mpiexec = await job.start_mpi(
                 [1], ["sh", "-c", "kill -9 $PPID"], stdout=sink("out"), stderr=sink("err")
             )

@@ -1,4 +1,4 @@
-"""Containers that call in, and all the others that connect."""
+"""Tasks that call in, and all the others that connect."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def test_any_of_the_programs_that_an_image_may_have_will_do(
     async def run() -> None:
         async with new_job(shutil.which("sh")) as job:
             job.rendezvous.expect(job.task_id(0))
-            await job.start_container(
+            await job.start_task(
                 0, PATH=str(programs), MRUNKIT_PROXY=str(fake), http_proxy="http://127.0.0.1:9"
             )
             assert await job.hear() == ("connected", job.task_id(0), "127.0.1.1", "9.8")
@@ -130,7 +130,7 @@ def test_the_token_is_not_in_the_list_of_processes(
     async def run() -> None:
         async with new_job(shutil.which("sh")) as job:
             job.rendezvous.expect(job.task_id(0))
-            await job.start_container(0, PATH=str(programs))
+            await job.start_task(0, PATH=str(programs))
             assert (await job.hear())[0] == "connected"
             processes = job.processes()
             assert [name for name in processes.values() if name.startswith(program)]
@@ -146,7 +146,7 @@ def test_the_token_is_not_in_the_list_of_processes(
         ({"MRUNKIT_WORKDIR": "/nonexistent"}, "no-workdir"),
     ],
 )
-def test_a_container_that_cannot_work_says_why(
+def test_a_task_that_cannot_work_says_why(
     new_job: NewJob, variables: dict[str, str], problem: str
 ) -> None:
     """Before MPI exists, and it ends by itself."""
@@ -156,34 +156,34 @@ def test_a_container_that_cannot_work_says_why(
     async def run() -> None:
         async with new_job() as job:
             job.rendezvous.expect(job.task_id(0))
-            await job.start_container(0, **variables)
+            await job.start_task(0, **variables)
             assert await job.hear() == ("problem", job.task_id(0), problem)
             assert await job.ends() == [69]
 
     asyncio.run(run())
 
 
-def test_a_container_with_a_wrong_token_ends_and_is_not_heard_of(new_job: NewJob) -> None:
+def test_a_task_with_a_wrong_token_ends_and_is_not_heard_of(new_job: NewJob) -> None:
     """It is refused at once."""
 
     async def run() -> None:
         async with new_job() as job:
             job.rendezvous.expect(job.task_id(0))
-            await job.start_container(0, MRUNKIT_TOKEN="another")
+            await job.start_task(0, MRUNKIT_TOKEN="another")
             assert await job.ends() == [69]
             assert job.heard.empty()
 
     asyncio.run(run())
 
 
-def test_containers_end_when_the_rendezvous_does(new_job: NewJob, shell: tuple[str, ...]) -> None:
+def test_tasks_end_when_the_rendezvous_does(new_job: NewJob, shell: tuple[str, ...]) -> None:
     """A client that is gone leaves nobody waiting."""
 
     async def run() -> None:
         async with new_job(*shell) as job:
             for number in range(2):
                 job.rendezvous.expect(job.task_id(number))
-                await job.start_container(number)
+                await job.start_task(number)
                 await job.hear()
             await job.rendezvous.close()
             assert await job.ends() == [69, 69]
@@ -192,17 +192,15 @@ def test_containers_end_when_the_rendezvous_does(new_job: NewJob, shell: tuple[s
     asyncio.run(run())
 
 
-def test_a_waiting_container_that_gets_term_is_lost(
-    new_job: NewJob, shell: tuple[str, ...]
-) -> None:
-    """The rendezvous hears of it, and nothing of the container is left."""
+def test_a_waiting_task_that_gets_term_is_lost(new_job: NewJob, shell: tuple[str, ...]) -> None:
+    """The rendezvous hears of it, and nothing of the task is left."""
 
     async def run() -> None:
         async with new_job(*shell) as job:
             job.rendezvous.expect(job.task_id(0))
-            container = await job.start_container(0)
+            task = await job.start_task(0)
             assert (await job.hear())[0] == "connected"
-            container.send_signal(signal.SIGTERM)
+            task.send_signal(signal.SIGTERM)
             assert await job.hear() == ("lost", job.task_id(0))
             assert await job.ends() == [128 + signal.SIGTERM]
             assert job.processes() == {}
@@ -210,13 +208,13 @@ def test_a_waiting_container_that_gets_term_is_lost(
     asyncio.run(run())
 
 
-def test_a_dismissed_container_ends_quietly(new_job: NewJob) -> None:
+def test_a_dismissed_task_ends_quietly(new_job: NewJob) -> None:
     """It was replaced: nobody needs to hear that it is lost."""
 
     async def run() -> None:
         async with new_job() as job:
             job.rendezvous.expect(job.task_id(0))
-            await job.start_container(0)
+            await job.start_task(0)
             await job.hear()
             job.rendezvous.dismiss(job.task_id(0))
             assert await job.ends() == [69]
@@ -258,7 +256,7 @@ def test_who_is_not_expected_is_refused(
     ids=["tls", "smtp", "upgrade", "body", "huge", "bytes"],
 )
 def test_garbage_is_shown_the_door(new_job: NewJob, garbage: bytes, status: int) -> None:
-    """And the next container is served."""
+    """And the next task is served."""
 
     async def run() -> None:
         async with new_job() as job:
@@ -295,7 +293,7 @@ def test_who_sends_too_slowly_is_cut_off(new_job: NewJob) -> None:
     asyncio.run(run())
 
 
-def test_a_container_that_has_sent_its_request_may_wait_for_long(new_job: NewJob) -> None:
+def test_a_task_that_has_sent_its_request_may_wait_for_long(new_job: NewJob) -> None:
     """The time for the request is not one for the gang."""
 
     async def run() -> None:
@@ -312,7 +310,7 @@ def test_a_container_that_has_sent_its_request_may_wait_for_long(new_job: NewJob
 
 
 def test_many_held_connections_cost_strangers_only(new_job: NewJob) -> None:
-    """Containers that wait stay, containers that come are served, the oldest strangers go."""
+    """Tasks that wait stay, tasks that come are served, the oldest strangers go."""
 
     async def run() -> None:
         async with new_job(request_seconds=600.0) as job:
@@ -348,7 +346,7 @@ def test_a_job_runs_while_strangers_do_their_worst(new_job: NewJob, hello: str) 
                 stranger.writer.write(b"\x00\xff" if number % 2 else b"GET / HT")
             wrong = [await Caller.call(url, job.task_id(0), "wrong") for _ in range(20)]
 
-            await job.start_containers(4)
+            await job.start_tasks(4)
             with open(os.devnull, "wb") as devnull:  # noqa: ASYNC230, PTH123
                 mpiexec = await job.start_mpi(
                     [1, 1, 1, 1], [hello], stdout=devnull.fileno(), stderr=devnull.fileno()
@@ -415,7 +413,7 @@ def test_an_answered_task_is_not_answered_again(new_job: NewJob) -> None:
 def test_an_address_that_hydra_cannot_use_is_not_taken(
     new_job: NewJob, told: str, taken: str
 ) -> None:
-    """The one that the container calls from is taken instead."""
+    """The one that the task calls from is taken instead."""
 
     async def run() -> None:
         async with new_job() as job:

@@ -84,7 +84,7 @@ def test_blocks_of_ranks_are_counted() -> None:
 
 @pytest.mark.parametrize("ranks", [[2, 2, 3], [3, 1], [0, 1], []])
 def test_ranks_that_hydra_would_place_otherwise_are_refused(ranks: list[int]) -> None:
-    """A wrong launch line is not found out by a container that waits for ever."""
+    """A wrong launch line is not found out by a task that waits for ever."""
     with pytest.raises(ValueError, match=r"ranks"):
         hosts_of(ranks, Distribution.CYCLIC)
 

@@ -259,7 +259,8 @@ class Launch:
             on_lost=lambda task_id: self._on_event(ProxyLost(task_id=task_id)),
             on_problem=lambda task_id, problem: self._complain(task_id, self._explain(problem)),
         )
-        return await rendezvous.__aenter__()
+        await rendezvous.open()
+        return rendezvous
 
     def _connected(self, task_id: str, address: str, version: str) -> None:
         ours = self._site.mpich_version

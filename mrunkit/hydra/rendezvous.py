@@ -62,7 +62,7 @@ class RendezvousError(MrunkitError):
 
 
 class Rendezvous:
-    """The server, as an asynchronous context manager; callbacks come in its loop.
+    """The server, from `open` to `close` or as a context manager; callbacks come in its loop.
 
     `on_connected(task_id, address, version)`: ready, version empty if it could not tell.
     `on_lost(task_id)`: went away before it was answered.
@@ -94,6 +94,19 @@ class Rendezvous:
         self._connections: set[_Connection] = set()
 
     async def __aenter__(self) -> Self:
+        await self.open()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    async def open(self) -> None:
+        """Begin to listen, on a free port; raises RendezvousError."""
         loop = asyncio.get_running_loop()
         try:
             self._server = await loop.create_server(
@@ -105,15 +118,6 @@ class Rendezvous:
                 remedy="Give an address of this machine that the agents reach: --advertise.",
             ) from error
         self._port = self._server.sockets[0].getsockname()[1]
-        return self
-
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self.close()
 
     @property
     def url(self) -> str:

@@ -7,22 +7,10 @@ from collections.abc import Mapping, Sequence
 
 from mrunkit.errors import ExitStatus
 
-from .commands import (
-    LaunchTask,
-    SuppressOffers,
-)
+from .commands import LaunchTask, SuppressOffers
 from .ending import REFUSE_UNNEEDED_SECONDS, decline_offers, end_job
-from .events import (
-    OfferRescinded,
-    OffersReceived,
-)
-from .gang import (
-    Deadline,
-    HeldOffer,
-    Outcome,
-    State,
-    Task,
-)
+from .events import OfferRescinded, OffersReceived
+from .gang import Deadline, HeldOffer, Outcome, State, Task
 from .offers import Offer, by_agent, is_eligible, take, together
 from .placement import fill
 from .resources import Demand
@@ -33,10 +21,8 @@ HOLD_SECONDS = 5.0
 than Mesos' allocation tick of 1 s and its default filter of 5 s, so that what another
 framework declines meanwhile comes in time."""
 
-
 REFUSE_UNUSABLE_SECONDS = 60.0
 """An agent that the job may not use will not become usable."""
-
 
 LONGEST_REFUSAL_SECONDS = 30.0
 """Bound of the back-off with which a gang that does not fit asks again."""

@@ -9,16 +9,8 @@ from mrunkit.errors import ExitStatus
 
 from .collecting import decline_overdue
 from .ending import end_job, fail_job, kill_tasks, leave_at_once
-from .events import (
-    TaskState,
-    TimePassed,
-)
-from .gang import (
-    RECONNECT_SECONDS,
-    Deadline,
-    Outcome,
-    State,
-)
+from .events import TaskState, TimePassed
+from .gang import RECONNECT_SECONDS, Deadline, Outcome, State
 from .job import BAD_EXIT_SECONDS
 from .launching import lose_host
 from .turn import Turn

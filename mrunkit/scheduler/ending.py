@@ -4,36 +4,19 @@ from __future__ import annotations
 
 from mrunkit.errors import ExitStatus
 
-from .commands import (
-    DeclineOffers,
-    EndMpi,
-    KillTask,
-    TearDown,
-)
-from .events import (
-    Cancelled,
-    MpiExited,
-)
-from .gang import (
-    Deadline,
-    Mpi,
-    Outcome,
-    State,
-    Task,
-)
+from .commands import DeclineOffers, EndMpi, KillTask, TearDown
+from .events import Cancelled, MpiExited
+from .gang import Deadline, Mpi, Outcome, State, Task
 from .turn import Turn
 
 REFUSE_UNNEEDED_SECONDS = 3600.0
 """For the rest of the job; a revival clears it."""
 
-
 NATURAL_END_SECONDS = 2.0
 """Proxies end by themselves when mpiexec has; their agents report it within 0.1 s."""
 
-
 GRACE_SECONDS = 2.0
 """From TERM to KILL for mpiexec."""
-
 
 DRAIN_SECONDS = 15.0
 """An agent kills within 3 s (a container: 5 s) and reports it."""

@@ -2,25 +2,11 @@
 
 from __future__ import annotations
 
-from .commands import (
-    MpiHost,
-    ReviveOffers,
-    StartMpi,
-)
+from .commands import MpiHost, ReviveOffers, StartMpi
 from .ending import fail_job, kill_tasks
-from .events import (
-    ProxyComplained,
-    ProxyConnected,
-    ProxyLost,
-)
+from .events import ProxyComplained, ProxyConnected, ProxyLost
 from .feasibility import find_obstacle
-from .gang import (
-    Deadline,
-    Gang,
-    Mpi,
-    State,
-    Task,
-)
+from .gang import Deadline, Gang, Mpi, State, Task
 from .turn import Turn
 
 

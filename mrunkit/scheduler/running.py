@@ -7,21 +7,8 @@ from dataclasses import replace
 from mrunkit.errors import ExitStatus
 
 from .ending import end_job, fail_job, finish_if_drained, outcome_of
-from .events import (
-    AgentLost,
-    MpiExited,
-    ProxiesAttached,
-    TaskState,
-    TaskUpdated,
-)
-from .gang import (
-    Deadline,
-    FailedRank,
-    Mpi,
-    Outcome,
-    State,
-    Task,
-)
+from .events import AgentLost, MpiExited, ProxiesAttached, TaskState, TaskUpdated
+from .gang import Deadline, FailedRank, Mpi, Outcome, State, Task
 from .job import BAD_EXIT_SECONDS
 from .launching import lose_host
 from .turn import Turn

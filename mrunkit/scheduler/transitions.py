@@ -14,10 +14,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .collecting import offer_rescinded, offers_received
-from .commands import (
-    Command,
-    ReconcileTasks,
-)
+from .commands import Command, ReconcileTasks
 from .deadlines import time_passed
 from .ending import end_job, fail_job, kill_tasks, leave_at_once, outcome_of
 from .events import (
@@ -40,12 +37,7 @@ from .events import (
     TimePassed,
 )
 from .feasibility import find_obstacle
-from .gang import (
-    RECONNECT_SECONDS,
-    Deadline,
-    Gang,
-    State,
-)
+from .gang import RECONNECT_SECONDS, Deadline, Gang, State
 from .launching import proxy_complained, proxy_connected, proxy_lost
 from .running import agent_lost, mpi_exited, proxies_attached, task_updated
 from .turn import Turn

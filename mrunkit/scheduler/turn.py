@@ -5,17 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from .commands import (
-    Command,
-)
-from .gang import (
-    TRANSITIONS,
-    Deadline,
-    Gang,
-    State,
-    Task,
-    UnlistedTransitionError,
-)
+from .commands import Command
+from .gang import TRANSITIONS, Deadline, Gang, State, Task, UnlistedTransitionError
 
 
 @dataclass(slots=True)

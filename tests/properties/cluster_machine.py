@@ -11,13 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from hypothesis import strategies as st
-from hypothesis.stateful import (
-    RuleBasedStateMachine,
-    initialize,
-    invariant,
-    precondition,
-    rule,
-)
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from mrunkit.scheduler.collecting import HOLD_SECONDS
 from mrunkit.scheduler.commands import (
@@ -52,12 +46,7 @@ from mrunkit.scheduler.events import (
     TaskUpdated,
     TimePassed,
 )
-from mrunkit.scheduler.gang import (
-    Deadline,
-    Gang,
-    State,
-    new_gang,
-)
+from mrunkit.scheduler.gang import Deadline, Gang, State, new_gang
 from mrunkit.scheduler.job import JobSpec, Policy
 from mrunkit.scheduler.offers import Agent, Offer, Share, total
 from mrunkit.scheduler.resources import NOTHING, Demand, Resources, fixed

@@ -26,13 +26,7 @@ from mrunkit.scheduler.events import (
     ProxyLost,
     TaskUpdated,
 )
-from mrunkit.scheduler.gang import (
-    RECONNECT_SECONDS,
-    Deadline,
-    Gang,
-    Outcome,
-    State,
-)
+from mrunkit.scheduler.gang import RECONNECT_SECONDS, Deadline, Gang, Outcome, State
 from mrunkit.scheduler.resources import Resources
 from mrunkit.scheduler.transitions import step
 

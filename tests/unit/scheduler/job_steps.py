@@ -6,9 +6,7 @@ from collections.abc import Iterable
 from typing import Any, TypeVar
 
 from mrunkit.errors import ExitStatus
-from mrunkit.scheduler.commands import (
-    Command,
-)
+from mrunkit.scheduler.commands import Command
 from mrunkit.scheduler.events import (
     CapacityReported,
     Event,
@@ -21,9 +19,7 @@ from mrunkit.scheduler.events import (
     TaskUpdated,
     TimePassed,
 )
-from mrunkit.scheduler.gang import (
-    new_gang,
-)
+from mrunkit.scheduler.gang import new_gang
 from mrunkit.scheduler.job import JobSpec
 from mrunkit.scheduler.offers import Agent, Offer, Share
 from mrunkit.scheduler.resources import Demand, Resources

@@ -13,21 +13,10 @@ from mrunkit.scheduler.collecting import (
     LONGEST_REFUSAL_SECONDS,
     REFUSE_UNUSABLE_SECONDS,
 )
-from mrunkit.scheduler.commands import (
-    DeclineOffers,
-    LaunchTask,
-    SuppressOffers,
-    TearDown,
-)
+from mrunkit.scheduler.commands import DeclineOffers, LaunchTask, SuppressOffers, TearDown
 from mrunkit.scheduler.ending import REFUSE_UNNEEDED_SECONDS
-from mrunkit.scheduler.events import (
-    OfferRescinded,
-    OffersReceived,
-)
-from mrunkit.scheduler.gang import (
-    Outcome,
-    State,
-)
+from mrunkit.scheduler.events import OfferRescinded, OffersReceived
+from mrunkit.scheduler.gang import Outcome, State
 from mrunkit.scheduler.offers import Share
 from mrunkit.scheduler.resources import Resources
 from mrunkit.scheduler.transitions import SETTLE_SECONDS

@@ -6,12 +6,7 @@ import pytest
 from job_steps import FAILED, Job, ended, kinds, offers
 
 from mrunkit.errors import ExitStatus
-from mrunkit.scheduler.commands import (
-    DeclineOffers,
-    EndMpi,
-    KillTask,
-    TearDown,
-)
+from mrunkit.scheduler.commands import DeclineOffers, EndMpi, KillTask, TearDown
 from mrunkit.scheduler.ending import DRAIN_SECONDS, NATURAL_END_SECONDS
 from mrunkit.scheduler.events import (
     AgentLost,
@@ -23,11 +18,7 @@ from mrunkit.scheduler.events import (
     TaskUpdated,
     TimePassed,
 )
-from mrunkit.scheduler.gang import (
-    UNKNOWN_STATUS,
-    Outcome,
-    State,
-)
+from mrunkit.scheduler.gang import UNKNOWN_STATUS, Outcome, State
 from mrunkit.scheduler.job import BAD_EXIT_SECONDS
 from mrunkit.scheduler.running import VERDICT_SECONDS
 

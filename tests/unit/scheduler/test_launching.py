@@ -25,10 +25,7 @@ from mrunkit.scheduler.events import (
     TaskState,
     TaskUpdated,
 )
-from mrunkit.scheduler.gang import (
-    Outcome,
-    State,
-)
+from mrunkit.scheduler.gang import Outcome, State
 
 # --- the rendezvous --------------------------------------------------------------------
 

@@ -5,17 +5,8 @@ from __future__ import annotations
 import pytest
 from job_steps import FAILED, Job, kinds, offers
 
-from mrunkit.scheduler.commands import (
-    EndMpi,
-    KillTask,
-    ReconcileTasks,
-)
-from mrunkit.scheduler.events import (
-    MasterErred,
-    MasterLost,
-    MpiExited,
-    Subscribed,
-)
+from mrunkit.scheduler.commands import EndMpi, KillTask, ReconcileTasks
+from mrunkit.scheduler.events import MasterErred, MasterLost, MpiExited, Subscribed
 from mrunkit.scheduler.gang import (
     RECONNECT_SECONDS,
     TRANSITIONS,

@@ -57,22 +57,21 @@ def _start_overdue(turn: Turn) -> None:
             remedy="a firewall between the hosts and this one is the usual cause",
         )
     else:
-        late = [task for task in gang.current_tasks if task.proxy_address is None]
-        for task in late:
-            if turn.gang.outcome is None:
-                is_running = task.state is TaskState.RUNNING
-                lose_host(
-                    turn,
-                    task,
-                    f"did not call back within {limit}; "
-                    + (
-                        "its task runs: can the host reach this one (--advertise)?"
-                        if is_running
-                        else f"its task is {task.state.value}"
-                    ),
-                )
-        if turn.gang.state is State.COLLECTING:
-            turn.set_deadline(Deadline.START, gang.spec.start_timeout)
+        _replace_late_hosts(turn, limit)
+
+
+def _replace_late_hosts(turn: Turn, limit: str) -> None:
+    """Replace the hosts whose tasks have not called back, unless that ends the job."""
+    late = [task for task in turn.gang.current_tasks if task.proxy_address is None]
+    for task in late:
+        if turn.gang.outcome is not None:
+            return
+        hint = f"its task is {task.state.value}"
+        if task.state is TaskState.RUNNING:
+            hint = "its task runs: can the host reach this one (--advertise)?"
+        lose_host(turn, task, f"did not call back within {limit}; {hint}")
+    if turn.gang.state is State.COLLECTING:
+        turn.set_deadline(Deadline.START, turn.gang.spec.start_timeout)
 
 
 def _time_limit_overdue(turn: Turn) -> None:

@@ -1,23 +1,17 @@
 """One job's connection to the master: subscribes, calls, watches, and reconnects.
 
-The only module that imports pymesos, and it makes up for what pymesos does badly: each
-subscription is a fresh pymesos driver that is never allowed to reconnect by itself; its
-callbacks only hand over to the event loop; calls are made by one thread of their own, in
-order; heartbeats are watched; importing it leaves no signal or log handler behind.
-Decides nothing about the job.
+Owns when to subscribe and when to come back: each `Subscription` is one connection. What it
+tells in its own thread is only handed over to the event loop; calls are made by one thread of
+their own, in order; heartbeats are watched. Decides nothing about the job.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import http.client
 import logging
-import re
-import signal
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from mrunkit.errors import MrunkitError
@@ -33,21 +27,10 @@ from mrunkit.mesos.operator import (
     MasterNotReadyError,
     MasterRefusedError,
     Operator,
-    redirect_target,
-    refusal,
 )
+from mrunkit.mesos.subscription import Closed, Subscription
 from mrunkit.mesos.wire import FrameworkSpec, Json, framework_info, offer_ids, parse_event
 from mrunkit.scheduler.events import Event, MasterErred, MasterLost, Subscribed
-
-# Importing pymesos replaces the SIGINT handler, and sets its logger's level and handler.
-_sigint_handler = signal.getsignal(signal.SIGINT)
-_log_level = logging.getLogger("pymesos").level
-import pymesos  # noqa: E402
-import pymesos.process  # noqa: E402
-
-signal.signal(signal.SIGINT, _sigint_handler)
-logging.getLogger("pymesos").handlers.clear()
-logging.getLogger("pymesos").setLevel(_log_level)
 
 logger = logging.getLogger(__name__)
 
@@ -58,126 +41,6 @@ MISSED_HEARTBEATS = 2
 LONGEST_BACKOFF_SECONDS = 15.0
 ZOOKEEPER_TIMEOUT_SECONDS = 10.0
 LAST_CALLS_SECONDS = 10.0
-
-
-class _NoInterrupt:
-    """Stands in for `_thread` in pymesos.process, whose dying thread fakes a Ctrl-C."""
-
-    @staticmethod
-    def interrupt_main() -> None:
-        """Leave the main thread alone; `_Subscription._run` reports the end."""
-
-
-pymesos.process.thread = _NoInterrupt
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Closed:
-    """Why a subscription ended."""
-
-    reason: str
-    redirect: HostPort | None = None
-    error: MrunkitError | None = None
-    """Set if trying again is no use."""
-
-
-class _Subscription(pymesos.MesosSchedulerDriver):  # type: ignore[misc]
-    """A pymesos driver for one connection, which hands on raw events and then its end.
-
-    `received` and `closed` are called in pymesos' thread.
-    """
-
-    def __init__(
-        self,
-        framework: Json,
-        master: HostPort,
-        credentials: Credentials | None,
-        received: Callable[[Json], None],
-        closed: Callable[[_Closed], None],
-    ) -> None:
-        super().__init__(
-            None,
-            framework,
-            str(master),
-            implicit_acknowledgements=False,
-            principal=credentials.principal if credentials else None,
-            secret=credentials.secret if credentials else None,
-            failover=True,  # never tear down without being told to
-        )
-        self._endpoint = master
-        self._received = received
-        self._closed = closed
-        self._redirect: HostPort | None = None
-        self._is_closed = False
-
-    @property
-    def framework(self) -> Json:
-        """Our FrameworkInfo as it is; pymesos would add GPU_RESOURCES to it."""
-        return dict(self._framework)
-
-    def _get_version(self, master: str | None) -> None:
-        """Asked by the caller beforehand; pymesos stumbles over versions like 1.12.0-dev."""
-
-    def change_master(self, master: str | None) -> None:
-        """Follow no redirect in here: the next subscription does."""
-        if self.master is None and not self._is_closed:
-            super().change_master(master)
-        elif master is not None:
-            self._redirect = redirect_target(master, self._endpoint)
-
-    def on_event(self, event: Json) -> None:
-        """Hand over every event as it came."""
-        if event.get("type") == "SUBSCRIBED":
-            self.framework_id = event["subscribed"]["framework_id"]["value"]
-        self._received(event)
-
-    def on_close(self) -> None:
-        """Hand over the end, and keep pymesos from reconnecting."""
-        self._close()
-        with self._lock:
-            self._master = self._new_master = None
-        self._report("the master closed the connection")
-
-    def _run(self) -> None:
-        pymesos.process._exc_info = None
-        super()._run()
-        self._report("stopped")
-
-    def _report(self, reason: str) -> None:
-        if self._is_closed:
-            return
-        self._is_closed = True
-        failure = (pymesos.process._exc_info or (None, None, None))[1]
-        self._closed(
-            _Closed(
-                reason=reason if failure is None else str(failure),
-                redirect=self._redirect,
-                error=_explain_failure(self._endpoint, str(failure)) if failure else None,
-            )
-        )
-
-    def _send(self, body: Json, path: str = "/api/v1/scheduler", method: str = "POST") -> Json:
-        # pymesos' default argument would share one dict of headers between all drivers.
-        answer: Json = super()._send(body, path, method, headers={})
-        return answer
-
-    def call(self, kind: str, **parts: Any) -> None:
-        """Send one call of the scheduler API, if connected; blocks until it is answered."""
-        if self.connected and self.framework_id:
-            self._send({"type": kind, "framework_id": {"value": self.framework_id}, **parts})
-
-
-def _explain_failure(master: HostPort, text: str) -> MrunkitError | None:
-    """The error for an answer to SUBSCRIBE that trying again will not change."""
-    match = re.match(r"Failed with HTTP (\d+): (?:b['\"])?(.*?)['\"]?$", text, re.DOTALL)
-    if match is None:
-        return None
-    status, said = int(match[1]), match[2].strip()
-    if status in (http.client.UNAUTHORIZED, http.client.FORBIDDEN):
-        return refusal(master, status)
-    if 400 <= status < 500:
-        return MasterRefusedError(f"the master at {master} refuses the job: {said or status}")
-    return None
 
 
 class Driver:
@@ -205,8 +68,8 @@ class Driver:
         self._random = random
         self._loop = asyncio.get_running_loop()
         self._calls = ThreadPoolExecutor(max_workers=1, thread_name_prefix="mesos-calls")
-        self._subscription: _Subscription | None = None
-        self._ended: asyncio.Future[_Closed] = self._loop.create_future()
+        self._subscription: Subscription | None = None
+        self._ended: asyncio.Future[Closed] = self._loop.create_future()
         self._watch: asyncio.TimerHandle | None = None
         self._silence_seconds = 30.0
         self._has_launched = False
@@ -232,7 +95,7 @@ class Driver:
             async with asyncio.timeout(LAST_CALLS_SECONDS):
                 await self._loop.run_in_executor(self._calls, int)
         if not self._ended.done():
-            self._ended.set_result(_Closed(reason="stopped"))
+            self._ended.set_result(Closed(reason="stopped"))
         if self._task is not None:
             await self._task
         self._calls.shutdown(wait=False, cancel_futures=True)
@@ -290,7 +153,7 @@ class Driver:
     def _called(self, kind: str, done: asyncio.Future[None]) -> None:
         if not done.cancelled() and (error := done.exception()) is not None:
             logger.debug("%s failed", kind, exc_info=error)
-            self._close(_Closed(reason=f"the call {kind} failed: {error}"))
+            self._close(Closed(reason=f"the call {kind} failed: {error}"))
 
     # --- the connection ---
 
@@ -302,7 +165,7 @@ class Driver:
             try:
                 closed = await self._subscribe(redirect)
             except (MasterUnreachableError, MasterRefusedError) as unreached:
-                closed = _Closed(reason=str(unreached), error=self._if_final(unreached))
+                closed = Closed(reason=str(unreached), error=self._if_final(unreached))
             self._disconnect()
             if self._stopping.is_set():
                 return
@@ -332,19 +195,19 @@ class Driver:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._stopping.wait(), seconds)
 
-    async def _subscribe(self, redirect: HostPort | None) -> _Closed:
+    async def _subscribe(self, redirect: HostPort | None) -> Closed:
         """One subscription, from looking for the master to its end."""
         self._has_subscribed = False
         master = redirect or await self._find_master()
         operator = Operator(master=master, credentials=self._credentials)
         await self._off_loop(operator.version)
         if self._stopping.is_set():
-            return _Closed(reason="stopped")
+            return Closed(reason="stopped")
         self.operator = operator
         if not self._has_launched:
             # Without tasks there is nothing to come back to, and a removed id is an error.
             self._framework.pop("id", None)
-        self._subscription = _Subscription(
+        self._subscription = Subscription(
             self._framework,
             master,
             self._credentials,
@@ -400,10 +263,10 @@ class Driver:
             self._watch.cancel()
         reason = f"no heartbeat from the master for {self._silence_seconds:g} s"
         self._watch = self._loop.call_later(
-            self._silence_seconds, self._close, _Closed(reason=reason)
+            self._silence_seconds, self._close, Closed(reason=reason)
         )
 
-    def _close(self, closed: _Closed) -> None:
+    def _close(self, closed: Closed) -> None:
         if not self._ended.done():
             self._ended.set_result(closed)
 

@@ -1,0 +1,152 @@
+"""One connection to a master as a framework, on pymesos.
+
+The only module that imports pymesos, and it makes up for what pymesos does badly: each
+subscription is a fresh pymesos driver that is never allowed to reconnect by itself; importing
+it leaves no signal or log handler behind. Hands on what comes, and interprets none of it but
+the framework's id.
+"""
+
+from __future__ import annotations
+
+import http.client
+import logging
+import re
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from mrunkit.errors import MrunkitError
+from mrunkit.mesos.address import HostPort
+from mrunkit.mesos.operator import Credentials, MasterRefusedError, redirect_target, refusal
+from mrunkit.mesos.wire import Json
+
+# Importing pymesos replaces the SIGINT handler, and sets its logger's level and handler.
+_sigint_handler = signal.getsignal(signal.SIGINT)
+_log_level = logging.getLogger("pymesos").level
+import pymesos  # noqa: E402
+import pymesos.process  # noqa: E402
+
+signal.signal(signal.SIGINT, _sigint_handler)
+logging.getLogger("pymesos").handlers.clear()
+logging.getLogger("pymesos").setLevel(_log_level)
+
+
+class _NoInterrupt:
+    """Stands in for `_thread` in pymesos.process, whose dying thread fakes a Ctrl-C."""
+
+    @staticmethod
+    def interrupt_main() -> None:
+        """Leave the main thread alone; `Subscription._run` reports the end."""
+
+
+pymesos.process.thread = _NoInterrupt
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Closed:
+    """Why a subscription ended."""
+
+    reason: str
+    redirect: HostPort | None = None
+    error: MrunkitError | None = None
+    """Set if trying again is no use."""
+
+
+class Subscription(pymesos.MesosSchedulerDriver):  # type: ignore[misc]
+    """A pymesos driver for one connection, which hands on raw events and then its end.
+
+    `received` and `closed` are called in pymesos' thread.
+    """
+
+    def __init__(
+        self,
+        framework: Json,
+        master: HostPort,
+        credentials: Credentials | None,
+        received: Callable[[Json], None],
+        closed: Callable[[Closed], None],
+    ) -> None:
+        super().__init__(
+            None,
+            framework,
+            str(master),
+            implicit_acknowledgements=False,
+            principal=credentials.principal if credentials else None,
+            secret=credentials.secret if credentials else None,
+            failover=True,  # never tear down without being told to
+        )
+        self._endpoint = master
+        self._received = received
+        self._closed = closed
+        self._redirect: HostPort | None = None
+        self._is_closed = False
+
+    @property
+    def framework(self) -> Json:
+        """Our FrameworkInfo as it is; pymesos would add GPU_RESOURCES to it."""
+        return dict(self._framework)
+
+    def _get_version(self, master: str | None) -> None:
+        """Asked by the caller beforehand; pymesos stumbles over versions like 1.12.0-dev."""
+
+    def change_master(self, master: str | None) -> None:
+        """Follow no redirect in here: the next subscription does."""
+        if self.master is None and not self._is_closed:
+            super().change_master(master)
+        elif master is not None:
+            self._redirect = redirect_target(master, self._endpoint)
+
+    def on_event(self, event: Json) -> None:
+        """Hand over every event as it came."""
+        if event.get("type") == "SUBSCRIBED":
+            self.framework_id = event["subscribed"]["framework_id"]["value"]
+        self._received(event)
+
+    def on_close(self) -> None:
+        """Hand over the end, and keep pymesos from reconnecting."""
+        self._close()
+        with self._lock:
+            self._master = self._new_master = None
+        self._report("the master closed the connection")
+
+    def _run(self) -> None:
+        pymesos.process._exc_info = None
+        super()._run()
+        self._report("stopped")
+
+    def _report(self, reason: str) -> None:
+        if self._is_closed:
+            return
+        self._is_closed = True
+        failure = (pymesos.process._exc_info or (None, None, None))[1]
+        self._closed(
+            Closed(
+                reason=reason if failure is None else str(failure),
+                redirect=self._redirect,
+                error=_explain_failure(self._endpoint, str(failure)) if failure else None,
+            )
+        )
+
+    def _send(self, body: Json, path: str = "/api/v1/scheduler", method: str = "POST") -> Json:
+        # pymesos' default argument would share one dict of headers between all drivers.
+        answer: Json = super()._send(body, path, method, headers={})
+        return answer
+
+    def call(self, kind: str, **parts: Any) -> None:
+        """Send one call of the scheduler API, if connected; blocks until it is answered."""
+        if self.connected and self.framework_id:
+            self._send({"type": kind, "framework_id": {"value": self.framework_id}, **parts})
+
+
+def _explain_failure(master: HostPort, text: str) -> MrunkitError | None:
+    """The error for an answer to SUBSCRIBE that trying again will not change."""
+    match = re.match(r"Failed with HTTP (\d+): (?:b['\"])?(.*?)['\"]?$", text, re.DOTALL)
+    if match is None:
+        return None
+    status, said = int(match[1]), match[2].strip()
+    if status in (http.client.UNAUTHORIZED, http.client.FORBIDDEN):
+        return refusal(master, status)
+    if 400 <= status < 500:
+        return MasterRefusedError(f"the master at {master} refuses the job: {said or status}")
+    return None

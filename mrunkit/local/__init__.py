@@ -10,8 +10,8 @@ are that account's, too. Cpus and memory are counted; only containers are held t
 The way of a call:
 
     http       connections
-    server     paths, and the framing of streams         endpoints   pages and operator calls
-    calls      well-formed, or refused in Mesos' words   (read what the master remembers)
+    server     paths, and the framing of streams         endpoints, operator_api   what the master
+    calls      well-formed, or refused in Mesos' words   remembers, in two vocabularies
     master     meaning of calls; frameworks              offering -> allocator   offers, fairness
       |        (pure: input, now -> effects)             tasking -> validation   tasks, updates
     cluster    carries the effects out; the clock        faults      what tests let go wrong

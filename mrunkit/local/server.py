@@ -1,7 +1,7 @@
 """The master's pages and calls: the scheduler API with its streams, the operator API.
 
 Owns what is at which path, and the framing of streams (RecordIO). Decides nothing that `master`,
-`calls` or `endpoints` could, and leaves connections to `http`.
+`calls`, `endpoints` or `operator_api` could, and leaves connections to `http`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import uuid
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
 
-from mrunkit.local import calls, endpoints
+from mrunkit.local import calls, endpoints, operator_api
 from mrunkit.local.calls import CallType, RefusedError
 from mrunkit.local.http import Connection, Request, Response, Server
 from mrunkit.local.wire import FrameworkInfo, Json
@@ -101,7 +101,7 @@ class MasterServer:
         calls.check_media(
             request.headers.get("content-type"), request.headers.get("accept"), subscribes=True
         )
-        return _json(endpoints.operator_call(self._cluster.master, request.body))
+        return _json(operator_api.operator_call(self._cluster.master, request.body))
 
     def _scheduler(self, request: Request, connection: Connection) -> Response | None:
         stream_id = request.headers.get("mesos-stream-id")

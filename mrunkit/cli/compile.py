@@ -31,14 +31,13 @@ def compile_(
     mpicc sees this directory and the sources', and nothing else of this machine. What it
     writes is yours.
     """
-    import os
     from pathlib import Path
 
     from mrunkit.containers.compile import compile_in_image, compile_request
     from mrunkit.containers.engine import connect
     from mrunkit.containers.images import inspect_image
     from mrunkit.errors import UsageError
-    from mrunkit.process_identity import ProcessIdentity, started_at
+    from mrunkit.process_identity import this_process
     from mrunkit.settings import read_settings
 
     if image is None:
@@ -55,9 +54,7 @@ def compile_(
     )
     engine = connect()
     inspect_image(engine, image)
-    client = ProcessIdentity(
-        hostname=settings.hostname, pid=os.getpid(), started=started_at(os.getpid()) or 0
-    )
+    client = this_process(settings.hostname)
     raise typer.Exit(compile_in_image(engine, request, client=client, show=_show))
 
 

@@ -14,7 +14,7 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mrunkit.containers.engine import explained
+from mrunkit.containers.engine import explained, remove_container
 from mrunkit.containers.options import CLIENT_LABEL, JOB_LABEL, STAGING_PREFIX
 from mrunkit.containers.staging import cluster_directories, staging_directories
 from mrunkit.errors import MrunkitError
@@ -132,7 +132,7 @@ def remove(engine: docker.DockerClient, belonging: Belonging) -> None:
         if belonging.kind is Kind.FILES:
             shutil.rmtree(belonging.name)
         elif belonging.kind is Kind.CONTAINER:
-            engine.api.remove_container(belonging.name, force=True, v=True)
+            remove_container(engine.api, belonging.name)
         elif belonging.kind is Kind.NETWORK:
             engine.api.remove_network(belonging.name)
         else:
@@ -140,9 +140,7 @@ def remove(engine: docker.DockerClient, belonging: Belonging) -> None:
     except (FileNotFoundError, docker.errors.NotFound):
         return
     except docker.errors.APIError as error:
-        # A container's 409: its removal is already under way.
-        if belonging.kind is not Kind.CONTAINER or error.status_code != 409:
-            raise RemovalError(f"Docker says: {error.explanation or error}") from error
+        raise RemovalError(f"Docker says: {error.explanation or error}") from error
     except OSError as error:
         raise RemovalError(f"{error.filename}: {error.strerror}") from error
 

@@ -21,7 +21,7 @@ from mrunkit.containers.engine import explained
 from mrunkit.containers.limits import Limits
 from mrunkit.containers.options import NetworkMode
 from mrunkit.hydra.lines import ProxyLaunch
-from mrunkit.hydra.mpiexec import MpiexecError, stdin_for_ranks
+from mrunkit.hydra.mpiexec import ended_early, stdin_for_ranks
 from mrunkit.hydra.streams import Output, Streams
 
 if TYPE_CHECKING:
@@ -203,14 +203,10 @@ class ContainerMpiexec:
 
     async def launches(self) -> tuple[ProxyLaunch, ...]:
         """Wait for the launch lines, in the order of the hosts; raises MpiexecError."""
-        found = await self._streams.launches()
-        if found is None:
-            said = self.stderr_tail.strip() or "nothing"
-            raise MpiexecError(
-                f"mpiexec ended (status {await self.wait()}) before it asked for its proxies; "
-                f"it said: {said}"
-            )
-        return found
+        launches = await self._streams.launches()
+        if launches is None:
+            raise ended_early(await self.wait(), self.stderr_tail)
+        return launches
 
     async def wait(self) -> int:
         """Wait for the end and the last output; returns the status."""

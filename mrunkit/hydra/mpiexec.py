@@ -30,6 +30,14 @@ class MpiexecError(MrunkitError):
     """mpiexec could not be started, or ended before it asked for its proxies."""
 
 
+def ended_early(status: int, said: str) -> MpiexecError:
+    """The error for an mpiexec that has ended before it printed its launch lines."""
+    return MpiexecError(
+        f"mpiexec ended (status {status}) before it asked for its proxies; "
+        f"it said: {said.strip() or 'nothing'}"
+    )
+
+
 class Launcher(Protocol):
     """An mpiexec, wherever it runs."""
 
@@ -73,13 +81,9 @@ class Mpiexec:
     async def launches(self) -> tuple[ProxyLaunch, ...]:
         """Wait for the launch lines, in the order of the hosts; raises MpiexecError."""
         launches = await self._streams.launches()
-        if launches is not None:
-            return launches
-        status = await self.wait()
-        said = self.stderr_tail.strip() or "nothing"
-        raise MpiexecError(
-            f"mpiexec ended (status {status}) before it asked for its proxies; it said: {said}"
-        )
+        if launches is None:
+            raise ended_early(await self.wait(), self.stderr_tail)
+        return launches
 
     async def wait(self) -> int:
         """Wait for the end and the last output; returns the status, -N for signal N."""

@@ -18,7 +18,8 @@ PER_HOST = ("lab_address", "lab_interface")
 STATE_DIR = ".mrunkit"
 """Beside the inventory, unless it says otherwise."""
 _TRUE = {"true", "yes", "on", "1"}
-_FALSE = {"false", "no", "off", "0"}
+FALSE = {"false", "no", "off", "0"}
+"""In YAML's and Ansible's spellings, in lower case."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,7 +92,7 @@ class Variables:
     def flag(self, name: str) -> bool:
         """A truth value, in any of YAML's and Ansible's spellings."""
         text = self.text(name).lower()
-        if text not in _TRUE | _FALSE:
+        if text not in _TRUE | FALSE:
             self.problems.append(f"{name} must be true or false, not {text or 'empty'}")
         return text in _TRUE
 

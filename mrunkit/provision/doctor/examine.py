@@ -17,6 +17,7 @@ from mrunkit.provision.doctor.overlay import Experiment
 from mrunkit.provision.doctor.verdicts import Check, Problem, Verdict, judged, skipped
 from mrunkit.provision.hosts import MPICH_PREFIX
 from mrunkit.provision.lab import Lab, LabHost
+from mrunkit.provision.lab_settings import FALSE
 from mrunkit.ssh import Completed
 
 CLOCK_READINGS = 3
@@ -165,7 +166,7 @@ class Examination:
     @property
     def _is_nfs(self) -> bool:
         said = self._lab.storage.variables.get("nfs_provides_share", True)
-        return str(said).lower() not in ("false", "no", "off", "0")
+        return str(said).lower() not in FALSE
 
     # --- Docker -----------------------------------------------------------------------
 

@@ -1,32 +1,20 @@
 """A model of a cluster, and of all that can happen to a gang on it.
 
-The model keeps its own books of offers, tasks, proxies and mpiexec, from the commands alone, and
-compares them with the gang after each step.
+The model keeps books of its own (`cluster_books.py`), and compares them with the gang after each
+step.
 """
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
+from cluster_books import Books, ModelAgent, ModelOffer
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from mrunkit.scheduler.collecting import HOLD_SECONDS
-from mrunkit.scheduler.commands import (
-    Command,
-    DeclineOffers,
-    EndMpi,
-    KillTask,
-    LaunchTask,
-    ReconcileTasks,
-    ReviveOffers,
-    StartMpi,
-    SuppressOffers,
-    TearDown,
-)
-from mrunkit.scheduler.ending import DRAIN_SECONDS
+from mrunkit.scheduler.commands import Command, LaunchTask
 from mrunkit.scheduler.events import (
     AgentLost,
     Cancelled,
@@ -48,7 +36,7 @@ from mrunkit.scheduler.events import (
 )
 from mrunkit.scheduler.gang import Deadline, Gang, State, new_gang
 from mrunkit.scheduler.job import JobSpec, Policy
-from mrunkit.scheduler.offers import Agent, Offer, Share, total
+from mrunkit.scheduler.offers import Agent, Offer, Share
 from mrunkit.scheduler.resources import NOTHING, Demand, Resources, fixed
 from mrunkit.scheduler.transitions import step
 
@@ -91,58 +79,6 @@ def specs(draw: st.DrawFn) -> JobSpec:
         retries=draw(st.integers(0, 3)),
         dry_run=draw(st.sampled_from([False] * 7 + [True])),
     )
-
-
-@dataclass
-class ModelAgent:
-    """An agent, with what of it is neither offered nor used, by role."""
-
-    agent_id: str
-    hostname: str
-    whole: Resources
-    free: dict[str, Resources]
-
-    def give_back(self, shares: tuple[Share, ...]) -> None:
-        """Make shares free again."""
-        for share in shares:
-            self.free[share.role] = self.free[share.role] + share.resources
-
-
-@dataclass
-class ModelTask:
-    """A launched task, as its agent and the rendezvous know it."""
-
-    launch: LaunchTask
-    is_alive: bool = True
-    is_waiting: bool = False
-    is_killed: bool = False
-
-
-@dataclass
-class ModelOffer:
-    """An offer that the framework has, and until when it may keep it."""
-
-    offer: Offer
-    until: float
-
-
-@dataclass
-class Books:
-    """What the model knows, from nothing but the events it sent and the commands it got."""
-
-    agents: dict[str, ModelAgent] = field(default_factory=dict)
-    offers: dict[str, ModelOffer] = field(default_factory=dict)
-    tasks: dict[str, ModelTask] = field(default_factory=dict)
-    is_mpi_started: bool = False
-    is_mpi_running: bool = False
-    is_suppressed: bool = False
-    is_subscribed: bool = False
-    has_erred: bool = False
-    is_torn_down: bool = False
-    has_failed_rank: bool = False
-    """A task of the gang told of one, after mpiexec was started."""
-    is_hurried: bool = False
-    """Cancelled, while everything was being ended already."""
 
 
 class ClusterMachine(RuleBasedStateMachine):
@@ -192,122 +128,15 @@ class ClusterMachine(RuleBasedStateMachine):
         self.gang = after
         self.is_sound = False
         for command in commands:
-            self._carry_out(command)
+            self.books.carry_out(command, before.spec)
         launches = [command for command in commands if isinstance(command, LaunchTask)]
         if launches:
             assert len(launches) == len(before.open_slots), "a part of a gang was launched"
-        self._check_slots()
-        self._check_offers()
-        self._check_end()
+        self.books.check_slots(after)
+        self.books.check_offers(after)
+        self.books.check_end(after, self.now)
         self._check_outcome(before, event)
         self.is_sound = True
-
-    def _carry_out(self, command: Command) -> None:
-        books = self.books
-        assert not books.is_torn_down, f"{command} after the framework was torn down"
-        match command:
-            case LaunchTask():
-                self._launch(command)
-            case DeclineOffers(offer_ids=offer_ids, refuse_seconds=seconds):
-                assert seconds > 0
-                assert set(offer_ids) <= set(books.offers), "an offer is not ours any more"
-                for offer_id in offer_ids:
-                    offer = books.offers.pop(offer_id).offer
-                    books.agents[offer.agent_id].give_back(offer.shares)
-            case KillTask(task_id=task_id, agent_id=agent_id):
-                assert books.tasks[task_id].launch.agent_id == agent_id
-                books.tasks[task_id].is_killed = True
-            case ReconcileTasks(tasks=pairs):
-                assert all(books.tasks[key].launch.agent_id == agent for key, agent in pairs)
-            case StartMpi():
-                self._start_mpi(command)
-            case EndMpi():
-                assert books.is_mpi_running
-            case SuppressOffers():
-                books.is_suppressed = True
-            case ReviveOffers():
-                books.is_suppressed = False
-            case TearDown():
-                books.is_torn_down = True
-            case _:
-                raise AssertionError(f"an unknown command: {command}")
-
-    def _launch(self, launch: LaunchTask) -> None:
-        assert launch.task_id not in self.books.tasks, "a task id was used twice"
-        assert set(launch.offer_ids) <= set(self.books.offers), "an offer is not ours any more"
-        used = [self.books.offers.pop(offer_id).offer for offer_id in launch.offer_ids]
-        assert {offer.agent_id for offer in used} == {launch.agent_id}
-        agent = self.books.agents[launch.agent_id]
-        for offer in used:
-            agent.give_back(offer.shares)
-        left = {
-            role: total([NOTHING, *(s.resources for o in used for s in o.shares if s.role == role)])
-            for role in agent.free
-        }
-        for share in launch.shares:
-            assert left[share.role].contains(share.resources), "more was taken than offered"
-            left[share.role] -= share.resources
-            agent.free[share.role] -= share.resources
-        taken = total([NOTHING, *(share.resources for share in launch.shares)])
-        wanted = self.gang.spec.rank * launch.ranks
-        assert (taken.cpus, taken.mem, taken.port_count) == (wanted.cpus, wanted.mem, wanted.ports)
-        self.books.tasks[launch.task_id] = ModelTask(launch)
-
-    def _start_mpi(self, command: StartMpi) -> None:
-        tasks = [self.books.tasks[host.task_id] for host in command.hosts]
-        assert not self.books.is_mpi_started
-        assert all(task.is_alive and task.is_waiting for task in tasks)
-        assert [host.ranks for host in command.hosts] == [task.launch.ranks for task in tasks]
-        assert sum(host.ranks for host in command.hosts) == self.gang.spec.procs
-        assert [host.address for host in command.hosts] == [
-            f"addr-{host.task_id}" for host in command.hosts
-        ]
-        assert len({task.launch.agent_id for task in tasks}) == self.gang.spec.nodes
-        self.books.is_mpi_started = self.books.is_mpi_running = True
-
-    def _check_slots(self) -> None:
-        gang = self.gang
-        current = gang.current_tasks
-        assert all(task.task_id in self.books.tasks for task in current), "never launched"
-        agents = {self.books.tasks[task.task_id].launch.agent_id for task in current}
-        assert len(agents) == len(current), "two tasks of the gang share an agent"
-        if gang.state in (State.LAUNCHING, State.CONNECTING, State.RUNNING):
-            assert len(current) == gang.spec.nodes
-            assert sum(task.ranks for task in current) == gang.spec.procs
-        in_slots = {task.task_id for task in current}
-        for task_id, task in self.books.tasks.items():
-            if task_id not in in_slots and task.is_alive:
-                assert task.is_killed, "a replaced task was left running"
-
-    def _check_offers(self) -> None:
-        assert set(self.gang.held) == set(self.books.offers)
-        for held in self.books.offers.values():
-            assert self.gang.next_deadline is not None
-            assert self.gang.next_deadline <= held.until, "an offer is held too long"
-        if self.gang.state is not State.COLLECTING:
-            assert not self.books.offers, "an offer was neither used nor declined"
-
-    def _check_end(self) -> None:
-        gang, books = self.gang, self.books
-        alive = [task for task in books.tasks.values() if task.is_alive]
-        if gang.state is State.DRAINING and Deadline.KILL not in gang.deadlines:
-            assert all(task.is_killed for task in alive), "a task was left running"
-        if gang.state is not State.DONE:
-            assert not books.is_torn_down
-            return
-        assert gang.outcome is not None
-        is_good = gang.outcome.exit_status == 0
-        assert not (is_good and self.books.has_failed_rank), "a failed rank was forgotten"
-        is_blamed = gang.failed_rank is not None
-        assert is_blamed <= self.books.has_failed_rank, "blamed for what had no ranks"
-        assert books.is_torn_down or books.has_erred
-        if gang.is_forced:
-            drained_since = next(at for at, state in gang.history if state is State.DRAINING)
-            is_late = self.now >= drained_since + DRAIN_SECONDS
-            assert books.is_hurried or is_late, "left too early"
-        else:
-            assert not alive, "done, and a task still runs"
-            assert not books.is_mpi_running, "done, and mpiexec still runs"
 
     def _check_outcome(self, before: Gang, event: Event) -> None:
         gang = self.gang

@@ -15,11 +15,8 @@ from mrunkit.provision.hosts import CLIENT_LAB, MPICH_PREFIX
 from mrunkit.provision.lab import Lab
 
 
-def in_lab(options: RunOptions, lab: Lab, *, network: str | None, is_on_hosts: bool) -> RunOptions:
-    """The options with what the lab says where they say nothing.
-
-    `network` is --network as it was given, `is_on_hosts` is --no-image.
-    """
+def in_lab(options: RunOptions, lab: Lab, *, is_on_hosts: bool) -> RunOptions:
+    """The options with what the lab says where they say nothing; `is_on_hosts` is --no-image."""
     if is_on_hosts and options.image is not None:
         raise UsageError("--image and --no-image exclude each other")
     _require_program(options.program, lab.master)
@@ -30,7 +27,7 @@ def in_lab(options: RunOptions, lab: Lab, *, network: str | None, is_on_hosts: b
     if image is not None:
         filled |= {
             "image": image,
-            "network": network or lab.settings.network,
+            "network": options.network or lab.settings.network,
             "share": options.share or Path(lab.settings.share),
         }
     elif options.mpiexec is None:

@@ -12,7 +12,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from mrunkit.containers.options import SHARE_IN_CONTAINER, ContainerOptions
+from mrunkit.containers.options import (
+    DEFAULT_NETWORK,
+    DEFAULT_SHM_SIZE,
+    SHARE_IN_CONTAINER,
+    ContainerOptions,
+)
 from mrunkit.errors import (
     MrunkitError,
     ProgramNotExecutableError,
@@ -70,12 +75,12 @@ class RunOptions:
     run_as: str | None = None
     kill_on_bad_exit: bool = True
     image: str | None = None
-    network: str = "host"
+    network: str | None = None
     share: Path | None = None
     is_in_image: bool = False
     user: str | None = None
     volumes: tuple[str, ...] = ()
-    shm_size: str = "1g"
+    shm_size: str | None = None
     gpus: str | None = None
     docker_parameters: tuple[str, ...] = ()
 
@@ -288,11 +293,12 @@ SIZE = r"\d+[bkmgBKMG]?"
 def _container_problems(options: RunOptions) -> list[str]:
     if options.image is None:
         given = {
-            "--network": options.network != "host",
+            "--network": options.network not in (None, DEFAULT_NETWORK),
             "--share": options.share is not None,
             "--in-image": options.is_in_image,
             "--user": options.user is not None,
             "--volume": bool(options.volumes),
+            "--shm-size": options.shm_size is not None,
             "--gpus": options.gpus is not None,
             "--docker-parameter": bool(options.docker_parameters),
         }
@@ -309,7 +315,7 @@ def _container_problems(options: RunOptions) -> list[str]:
     ]
     if options.user is not None and not re.fullmatch(r"\d+(:\d+)?", options.user):
         problems.append(f"--user {options.user}: must be UID or UID:GID, in numbers")
-    if not re.fullmatch(SIZE, options.shm_size):
+    if options.shm_size is not None and not re.fullmatch(SIZE, options.shm_size):
         problems.append(f"--shm-size {options.shm_size}: must be a size such as 512m or 2g")
     if options.mpiexec is not None:
         problems.append("--mpiexec is of no use with --image: the image's own is run")
@@ -328,14 +334,14 @@ def _containers(options: RunOptions, settings: Settings) -> ContainerOptions | N
     pairs = (text.partition("=") for text in options.docker_parameters)
     return ContainerOptions(
         image=options.image,
-        network=options.network,
+        network=options.network or DEFAULT_NETWORK,
         share=share,
         is_all_here=is_local(options.master),
         is_in_image=options.is_in_image,
         user=user,
         volumes=options.volumes,
         gpus=options.gpus,
-        shm_size=options.shm_size,
+        shm_size=options.shm_size or DEFAULT_SHM_SIZE,
         parameters=tuple((key, value) for key, _, value in pairs),
     )
 

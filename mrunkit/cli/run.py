@@ -168,8 +168,13 @@ def run(
         Option("--volume", metavar="HOST:CONTAINER[:ro]", help="Also mount this; repeatable."),
     ] = None,
     shm_size: Annotated[
-        str, Option("--shm-size", metavar="SIZE", help="Of /dev/shm, where neighbours talk.")
-    ] = "1g",
+        str | None,
+        Option(
+            "--shm-size",
+            metavar="SIZE",
+            help="Of /dev/shm, where neighbours talk.  [default: 1g]",
+        ),
+    ] = None,
     gpus: Annotated[
         str | None, Option("--gpus", metavar="GPUS", help="As for docker run --gpus.")
     ] = None,
@@ -248,7 +253,7 @@ def run(
         advertise=advertise,
         mpiexec=mpiexec,
         image=image,
-        network=network or "host",
+        network=network,
         share=share,
         is_in_image=is_in_image,
         user=user,
@@ -267,7 +272,7 @@ def run(
         from mrunkit.provision.lab import read_lab
 
         lab = read_lab(inventory)
-        options = in_lab(options, lab, network=network, is_on_hosts=is_on_hosts)
+        options = in_lab(options, lab, is_on_hosts=is_on_hosts)
         require_share(options, lab)
     elif is_on_hosts:
         raise UsageError("--no-image goes with --inventory")

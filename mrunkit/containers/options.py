@@ -15,6 +15,8 @@ ROLE_LABEL = "mrunkit.role"
 STAGING_PREFIX = ".mrunkit-job-"
 """Of the directory that a job has on the share; its id follows."""
 SHARE_IN_CONTAINER = "/share"
+DEFAULT_NETWORK = "host"
+DEFAULT_SHM_SIZE = "1g"
 
 
 class NetworkMode(Enum):
@@ -33,7 +35,7 @@ class ContainerOptions:
     """How a job's containers are made."""
 
     image: str
-    network: str = "host"
+    network: str = DEFAULT_NETWORK
     share: str | None = SHARE_IN_CONTAINER
     """Directory that all hosts have; mounted at /share. None: one for this job alone, which
     does where all containers are on this machine."""
@@ -47,7 +49,7 @@ class ContainerOptions:
     """HOST:CONTAINER[:ro|rw]"""
     gpus: str | None = None
     """As for `docker run --gpus`."""
-    shm_size: str = "1g"
+    shm_size: str = DEFAULT_SHM_SIZE
     """Size of /dev/shm, where the ranks of a node talk to each other."""
     parameters: tuple[tuple[str, str], ...] = ()
     """Options of `docker run`, without dashes, with their values."""

@@ -63,7 +63,7 @@ def lab(directory: Path, masters: int = 1, **variables: Any) -> Lab:
 
 def filled(options: RunOptions, of_lab: Lab, **flags: Any) -> RunOptions:
     """The options in a lab."""
-    return in_lab(options, of_lab, **{"network": None, "is_on_hosts": False, **flags})
+    return in_lab(options, of_lab, **{"is_on_hosts": False, **flags})
 
 
 def with_secret(of_lab: Lab) -> Lab:
@@ -117,10 +117,10 @@ def test_what_is_given_wins(tmp_path: Path) -> None:
         principal="me",
         secret_file=Path("mine"),
         image="other:1",
+        network="host",
         share=Path("/scratch"),
     )
-    options = filled(given, lab(tmp_path), network="host")
-    assert options == replace(given, master="192.0.2.0:5050", network="host")
+    assert filled(given, lab(tmp_path)) == replace(given, master="192.0.2.0:5050")
 
 
 def test_jobs_may_run_on_the_hosts_themselves(tmp_path: Path) -> None:

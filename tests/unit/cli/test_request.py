@@ -300,10 +300,9 @@ def test_a_program_that_cannot_be_executed_is_126(settings: Settings) -> None:
 
 def test_container_options_need_an_image(settings: Settings) -> None:
     """Without --image they would silently do nothing."""
-    found = problems(
-        settings, network="mpi-network", volumes=("/a:/b",), user="1:1", is_in_image=True
-    )
-    flags = ("--network", "--in-image", "--user", "--volume")
+    given = {"network": "mpi-network", "is_in_image": True, "user": "1:1", "shm_size": "2g"}
+    found = problems(settings, volumes=("/a:/b",), **given)
+    flags = ("--network", "--in-image", "--user", "--volume", "--shm-size")
     assert [f"{flag} goes with --image" for flag in flags] == found
 
 

@@ -268,7 +268,7 @@ def run(
         is_dry_run=is_dry_run,
     )
     if inventory is not None:
-        from mrunkit.cli.lab_options import in_lab, require_share
+        from mrunkit.cli.run_in_lab import in_lab, require_share
         from mrunkit.provision.lab import read_lab
 
         lab = read_lab(inventory)

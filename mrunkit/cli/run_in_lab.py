@@ -1,4 +1,4 @@
-"""What an inventory fills in of the command line of `run`. Pure, but for a look for files."""
+"""`mrunkit run -i`: what an inventory fills in of the options. Pure, but for a look for files."""
 
 from __future__ import annotations
 

@@ -30,7 +30,8 @@ class ExitStatus(IntEnum):
 class MrunkitError(Exception):
     """A failure a user can act on: what failed, on what, and what to do about it.
 
-    `remedy` is a sentence of its own that follows the message when it is shown.
+    `remedy` is on a line of its own beneath the message when both are shown: in lower case, and
+    without a full stop.
     """
 
     exit_status: int = ExitStatus.FAILED

@@ -134,7 +134,7 @@ def _program_words(program: Sequence[str]) -> list[str]:
     if not program or not program[0] or program[0].startswith("-") or program[0] == ":":
         raise UsageError(
             f"mpiexec cannot start a program of the name {(program or [''])[0]!r}",
-            remedy="Give its path, as in ./NAME.",
+            remedy="give its path, as in ./NAME",
         )
     if ":" not in program:
         return list(program)

@@ -15,7 +15,7 @@ from .arguments import mpiexec_environment
 
 _VERSION = re.compile(r"^HYDRA build details:\n\s+Version:\s+(?P<version>\S+)$", re.MULTILINE)
 _ANSWER_SECONDS = 20.0
-_REMEDY = "Install mrunkit with its extra `mpich`, or name another with --mpiexec."
+_REMEDY = "install mrunkit with its extra `mpich`, or name another with --mpiexec"
 
 
 class MpichError(MrunkitError):

@@ -206,6 +206,6 @@ def allow_open_files(needed: int) -> None:
     if hard != resource.RLIM_INFINITY and hard < needed:
         raise MpiexecError(
             f"this job needs {needed} open files, and only {hard} are allowed",
-            remedy="Raise the limit (ulimit -Hn), or use fewer nodes.",
+            remedy="raise the limit (ulimit -Hn), or use fewer nodes",
         )
     resource.setrlimit(resource.RLIMIT_NOFILE, (needed, hard))

@@ -43,6 +43,7 @@ _KEEPALIVE = ((socket.TCP_KEEPIDLE, 30), (socket.TCP_KEEPINTVL, 10), (socket.TCP
 """A host that loses its power says nothing: noticed after a minute."""
 
 _ADDRESS = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,252}")
+_NAME_ADDRESS = "name an address of this machine that the agents reach: --advertise"
 _SAFE_TEXT = re.compile(r"[^\x20-\x7e]")
 
 
@@ -115,7 +116,7 @@ class Rendezvous:
         except OSError as error:
             raise RendezvousError(
                 f"cannot listen on {self._address}: {error.strerror}",
-                remedy="Give an address of this machine that the agents reach: --advertise.",
+                remedy=_NAME_ADDRESS,
             ) from error
         self._port = self._server.sockets[0].getsockname()[1]
 
@@ -299,7 +300,7 @@ def route_address(host: str, port: int) -> str:
     except OSError as error:
         raise RendezvousError(
             f"no route to {host}: {error.strerror}",
-            remedy="Give an address of this machine that the agents reach: --advertise.",
+            remedy=_NAME_ADDRESS,
         ) from error
 
 

@@ -77,16 +77,16 @@ def parse_local(master: str, *, cpu_count: int | None = None, total_mem: float =
     if match is None:
         raise UsageError(
             f"{master!r} does not name an embedded cluster",
-            remedy="Write local, or local:4x8 for 4 agents with 8 cpus each.",
+            remedy="write local, or local:4x8 for 4 agents with 8 cpus each",
         )
     agents, cpus = int(match[1]), float(match[2])
     if not 1 <= agents <= MOST_AGENTS:
         raise UsageError(
             f"{master!r} asks for {agents} agents",
-            remedy=f"An embedded cluster has 1 to {MOST_AGENTS} agents.",
+            remedy=f"a cluster on this machine has 1 to {MOST_AGENTS} agents",
         )
     if cpus <= 0:
-        raise UsageError(f"{master!r} gives its agents no cpus", remedy="Give each at least 1.")
+        raise UsageError(f"{master!r} gives its agents no cpus", remedy="give each at least 1")
     return LocalConfig(agents=agents, cpus=cpus, mem=_mem_per_agent(total_mem, agents))
 
 

@@ -117,7 +117,7 @@ class ClusterProcess:
                 self.stop()
                 raise MrunkitError(
                     f"the embedded cluster did not start: {said}",
-                    remedy="Run python -m mrunkit.local to see why.",
+                    remedy="run python -m mrunkit.local to see why",
                 )
             told = json.loads(line)
             self._address, self._work_dir = str(told["address"]), str(told["work_dir"])

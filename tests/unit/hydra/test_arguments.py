@@ -139,7 +139,7 @@ def test_a_program_that_hydra_takes_for_an_option_is_refused(name: str) -> None:
     with pytest.raises(UsageError) as refusal:
         arguments_for([name])
 
-    assert refusal.value.remedy == "Give its path, as in ./NAME."
+    assert refusal.value.remedy == "give its path, as in ./NAME"
 
 
 @pytest.mark.parametrize("name", ["", "A=B"])

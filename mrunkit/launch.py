@@ -128,7 +128,7 @@ class Launch:
     async def prepare(self) -> None:
         """Find what the job needs on this host; raises MrunkitError before anything is asked.
 
-        Who has something else to wait for may begin it early; it is done once.
+        It is done once: who has something else to wait for may begin it early.
         """
         if self._preparing is None:
             self._preparing = asyncio.create_task(self._prepare())

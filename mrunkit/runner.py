@@ -74,7 +74,7 @@ class JobRun:
         self._effects: set[asyncio.Task[None]] = set()
         self._ended: asyncio.Future[None] = self._loop.create_future()
         self._awaits_agents = False
-        """Whether the master has yet to hear of some; an offer may come from one of them."""
+        """Whether the master waits for agents that it knows; an offer may come from one of them."""
         self._driver: Driver
         self._mpi: MpiLaunch
 

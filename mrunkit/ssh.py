@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 CONNECT_SECONDS = 15.0
 LOGIN_PAUSES = (1.0, 2.0, 4.0)
 """Seconds before each further try where sshd hangs up: from 10 logins at once on it turns some away
-(MaxStartups), as a host does through which one gets to all the others."""
+(MaxStartups), as happens on a host through which all others are reached."""
 CLOSE_SECONDS = 15.0
 STALLED_SECONDS = 300.0
 """Without any progress, after which a host counts as lost."""

@@ -1,7 +1,8 @@
 """Compiling a program with the mpicc of the image that will run it.
 
-The compiler sees the current directory and the sources' at their own paths, so its
-messages name files as the user knows them, and works as the user, so all files are theirs.
+The compiler sees the current directory and those of the sources at their own paths, so that
+its messages name files as the user knows them. It runs as the user, to whom what it writes
+then belongs.
 """
 
 from __future__ import annotations

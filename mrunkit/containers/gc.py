@@ -1,8 +1,8 @@
 """What jobs and local clusters left behind on this machine: finding it, and removing it.
 
 A job removes its own things, and its guard does if the client is killed; a local cluster
-removes all of its tasks. What is left is what a crash of the machine, of Docker or of an
-agent left, or who killed a cluster with SIGKILL.
+removes all of its tasks. What is left comes of a crash of the machine, of Docker or of an
+agent, or of a cluster that was killed with SIGKILL.
 """
 
 from __future__ import annotations

@@ -132,14 +132,14 @@ class QemuHosts:
         uuids = {host.name: guest_uuid(lab, host.name) for host in lab.hosts}
         running = qemu_processes.find(set(uuids.values()))
         directory = self._labs.directory(lab.name)
-        return {
-            name: HostState.RUNNING
-            if uuid in running
-            else HostState.STOPPED
-            if _files(lab, directory, name).disk.exists()
-            else HostState.MISSING
-            for name, uuid in uuids.items()
-        }
+
+        def state(name: str) -> HostState:
+            if uuids[name] in running:
+                return HostState.RUNNING
+            has_disk = _files(lab, directory, name).disk.exists()
+            return HostState.STOPPED if has_disk else HostState.MISSING
+
+        return {name: state(name) for name in uuids}
 
     def last_words(self, lab: LabRecord, host: str) -> str:
         """What a guest's serial console said."""

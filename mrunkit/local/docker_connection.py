@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class Fate:
-    """What is to be heard of a container; of one whose engine is lost, None and None."""
+    """The end of a container and its removal, once heard of; both None if the engine is lost."""
 
     exit_code: asyncio.Future[int | None]
     gone: asyncio.Future[None]

@@ -14,12 +14,11 @@ FD being a socket to the cluster, ISOLATION a name of `processes.Isolation`. Lin
 Owns how a task becomes a process, and that nothing of it is left when its end is told. It is one
 small process because a fork of it and an exec are all that a task costs: about a millisecond.
 
-With namespaces it is PID 1 of one for all tasks, which have also a /dev/shm and an IPC namespace to
-themselves; so they end with it for certain, and what it started ends with the cluster, whose end
-it sees as the end of the socket. It is one for all and not one for each task, because MPI takes
-process ids and shared memory for those of one machine: ranks in PID namespaces of their own, but
-with one /dev/shm, failed in MPI_Init in one run out of four; with a /dev/shm of their own they
-need twice the time, as they do on hosts that are apart.
+Where the kernel allows it, it is PID 1 of a namespace that all tasks share, with an IPC namespace
+and a /dev/shm of their own. So they end with it for certain, and it ends with the cluster, whose
+end is the end of the socket. The tasks share these because MPI takes process ids and shared memory
+for those of one machine: ranks with a PID namespace each, but one /dev/shm, failed in MPI_Init in
+one run out of four; with a /dev/shm each they need twice the time, as on hosts that are apart.
 
 Each task has a UTS namespace, for its agent's host name. It cannot be left without privileges, so
 it also tells whose a process is that has left its parent, session and environment behind. Without

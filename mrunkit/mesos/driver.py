@@ -182,7 +182,7 @@ class Driver:
     def _if_final(self, error: MrunkitError) -> MrunkitError | None:
         """The error if it should end the job: a refusal, or the first one.
 
-        But a leader that ZooKeeper tells may be just gone, or there may be none yet.
+        Not so with ZooKeeper: the leader that it names may have just gone, or none leads yet.
         """
         may_pass = isinstance(error, MasterNotReadyError) or (
             isinstance(self._master, ZooKeeper) and not isinstance(error, ZooKeeperError)

@@ -204,9 +204,9 @@ def _parse_status(status: Json) -> TaskUpdated:
 def parse_agents(answer: Json, *, role: str) -> tuple[Agent, ...] | None:
     """What the agents of a `/slaves` answer could give to a role in all.
 
-    Those count that are briefly away: the master removes an agent that does not come back. None
-    while the master waits for agents from before its own start, up to 10 minutes: it has written
-    down who they are, and not what they have (SlaveInfo as `recovered_slaves` shows it).
+    Agents that are briefly away count: the master removes those that do not come back. None while
+    the master waits for agents from before its own start, up to 10 minutes: of these it knows who
+    they are (`recovered_slaves`), and not what they have.
     """
     if answer.get("recovered_slaves"):
         return None

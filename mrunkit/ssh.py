@@ -7,9 +7,10 @@ import logging
 import random
 import time
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from mrunkit.errors import MrunkitError
 from mrunkit.inventory import Host
@@ -58,6 +59,31 @@ class Conversation(Protocol):
 
     def close(self) -> None:
         """Close the program's stdin and wait a little for its end."""
+
+
+A = TypeVar("A")
+T = TypeVar("T")
+
+
+def in_threads(
+    function: Callable[[A], T],
+    arguments: Iterable[A],
+    *,
+    at_a_time: int,
+    interrupt: Callable[[], object],
+) -> list[T]:
+    """Call a function for each of many hosts, several at a time; results in their order.
+
+    Whatever ends this early (Ctrl-C, say) has to wait for the threads, so `interrupt` is called
+    to end what they wait for.
+    """
+    with ThreadPoolExecutor(max_workers=at_a_time) as pool:
+        try:
+            return list(pool.map(function, arguments))
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            interrupt()
+            raise
 
 
 class SshRemote:

@@ -12,7 +12,6 @@ import shlex
 import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import Enum
@@ -23,7 +22,7 @@ from mrunkit.containers.explain import explain_failure
 from mrunkit.containers.images import ImageInfo, shipped_name
 from mrunkit.errors import MrunkitError
 from mrunkit.inventory import Host
-from mrunkit.ssh import Completed, Remote
+from mrunkit.ssh import Completed, Remote, in_threads
 
 if TYPE_CHECKING:
     import docker
@@ -145,7 +144,6 @@ def distribute(
     progress: Progress,
 ) -> list[HostResult]:
     """Bring the image to all hosts, `parallel` at a time; results in the order of hosts."""
-
     remotes: list[Remote] = []
 
     @contextlib.contextmanager
@@ -160,15 +158,12 @@ def distribute(
         progress.show(host.name, result.message or result.outcome.value)
         return result
 
-    with ThreadPoolExecutor(max_workers=parallel) as pool:
-        try:
-            return list(pool.map(one, hosts))
-        except BaseException:
-            # Ctrl-C: the pool waits for its threads, so let them end.
-            archive.stop()
-            for remote in remotes:
-                remote.close()
-            raise
+    def stop() -> None:
+        archive.stop()
+        for remote in remotes:
+            remote.close()
+
+    return in_threads(one, hosts, at_a_time=parallel, interrupt=stop)
 
 
 def _bring_to_host(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import shlex
 import subprocess
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from importlib import resources
@@ -14,7 +13,7 @@ from typing import Any
 from mrunkit.errors import MrunkitError
 from mrunkit.inventory import Host
 from mrunkit.provision.lab import Lab, LabHost
-from mrunkit.ssh import Completed, Remote, SshError
+from mrunkit.ssh import Completed, Remote, SshError, in_threads
 
 PARALLEL = 32
 """Hosts that are asked at the same time."""
@@ -74,15 +73,11 @@ def read_states(
         except MrunkitError as error:
             return HostState(name=host.name, error=str(error), remedy=error.remedy)
 
-    with ThreadPoolExecutor(max_workers=PARALLEL) as pool:
-        try:
-            return list(pool.map(one, lab.hosts))
-        except BaseException:
-            # Ctrl-C: the pool waits for its threads, so let them end.
-            pool.shutdown(wait=False, cancel_futures=True)
-            for remote in remotes:
-                remote.close()
-            raise
+    def stop() -> None:
+        for remote in remotes:
+            remote.close()
+
+    return in_threads(one, lab.hosts, at_a_time=PARALLEL, interrupt=stop)
 
 
 def _run_here(words: Sequence[str], script: bytes) -> Completed:

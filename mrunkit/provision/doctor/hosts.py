@@ -16,7 +16,6 @@ import shlex
 import subprocess
 import time
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from importlib import resources
@@ -25,7 +24,7 @@ from typing import Any, Generic, TypeVar
 from mrunkit.errors import MrunkitError
 from mrunkit.inventory import Host
 from mrunkit.provision.doctor.verdicts import Problem
-from mrunkit.ssh import Completed, Conversation, SshError, connected
+from mrunkit.ssh import Completed, Conversation, SshError, connected, in_threads
 
 LOGINS_AT_A_TIME = 32
 """These cost us something; answers are only waited for, so all hosts are asked at once."""
@@ -184,14 +183,8 @@ class Hosts:
         self, names: Iterable[str], function: Callable[[str], T], *, at_a_time: int | None = None
     ) -> list[T]:
         todo = list(names)
-        with ThreadPoolExecutor(max_workers=at_a_time or max(len(todo), 1)) as pool:
-            try:
-                return list(pool.map(function, todo))
-            except BaseException:
-                # Ctrl-C: the pool waits for its threads, so let them end.
-                pool.shutdown(wait=False, cancel_futures=True)
-                self._cut()
-                raise
+        at_a_time = at_a_time or max(len(todo), 1)
+        return in_threads(function, todo, at_a_time=at_a_time, interrupt=self._cut)
 
     def _cut(self) -> None:
         """End all connections, at which probes undo what they have to."""

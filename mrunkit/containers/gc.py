@@ -79,8 +79,14 @@ def find_belongings(
 ) -> list[Belonging]:
     """All containers, networks, volumes and files of jobs and clusters on this machine.
 
-    Containers come first: what they use can only be removed after them.
+    Containers come first: what they use can only be removed after them. `now` is in seconds since
+    the epoch.
     """
+    return [*_belongings_in(engine), *_files(shares, now=now)]
+
+
+def _belongings_in(engine: docker.DockerClient) -> list[Belonging]:
+    """What the engine has of them."""
     with explained(image="", network=""):
         labelled: dict[str, str | list[str] | bool] = {"label": JOB_LABEL}
         of_clusters: dict[str, str | list[str] | bool] = {"label": OWNER_LABEL}
@@ -101,7 +107,12 @@ def find_belongings(
             _belonging(Kind.VOLUME, v.name, v.attrs["Labels"] or {})
             for v in engine.volumes.list(filters=labelled)
         ]
-    found += [
+    return found
+
+
+def _files(shares: Sequence[Path], *, now: float) -> list[Belonging]:
+    """Directories of jobs and of clusters."""
+    of_jobs = [
         Belonging(
             kind=Kind.FILES,
             name=str(staged.path),
@@ -111,7 +122,7 @@ def find_belongings(
         )
         for staged in staging_directories(shares)
     ]
-    return found + [
+    return of_jobs + [
         Belonging(
             kind=Kind.FILES,
             name=str(directory.path),

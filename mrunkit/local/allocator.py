@@ -108,21 +108,25 @@ def allocate(
                 dominant_share(held[c.role, c.framework_id], total),
             ),
         )
-        for claimant in ordered:
-            if left.gpus and not claimant.takes_gpus:
-                continue
-            if any(r.covers(claimant, agent_id, left, now) for r in refusals):
-                continue
-            key = (claimant.role, claimant.framework_id)
-            held[key] += left
-            by_role[claimant.role] += left
-            allocations.append(
-                Allocation(
-                    framework_id=claimant.framework_id,
-                    role=claimant.role,
-                    agent_id=agent_id,
-                    resources=left,
-                )
+        taker = next((c for c in ordered if _takes(c, agent_id, left, refusals, now)), None)
+        if taker is None:
+            continue
+        held[taker.role, taker.framework_id] += left
+        by_role[taker.role] += left
+        allocations.append(
+            Allocation(
+                framework_id=taker.framework_id,
+                role=taker.role,
+                agent_id=agent_id,
+                resources=left,
             )
-            break
+        )
     return allocations
+
+
+def _takes(
+    claimant: Claimant, agent_id: str, free: Resources, refusals: Iterable[Refusal], now: float
+) -> bool:
+    if free.gpus and not claimant.takes_gpus:
+        return False
+    return not any(refusal.covers(claimant, agent_id, free, now) for refusal in refusals)

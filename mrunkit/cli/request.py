@@ -39,6 +39,8 @@ from mrunkit.settings import Settings
 
 LEAST_CPUS = 0.01
 """Mesos launches nothing on less."""
+_SIZE = r"\d+[bkmgBKMG]?"
+"""As Docker reads one: bytes, or with a unit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -287,9 +289,6 @@ def _file_problems(options: RunOptions) -> list[str]:
     return problems
 
 
-SIZE = r"\d+[bkmgBKMG]?"
-
-
 def _container_problems(options: RunOptions) -> list[str]:
     if options.image is None:
         given = {
@@ -315,7 +314,7 @@ def _container_problems(options: RunOptions) -> list[str]:
     ]
     if options.user is not None and not re.fullmatch(r"\d+(:\d+)?", options.user):
         problems.append(f"--user {options.user}: must be UID or UID:GID, in numbers")
-    if options.shm_size is not None and not re.fullmatch(SIZE, options.shm_size):
+    if options.shm_size is not None and not re.fullmatch(_SIZE, options.shm_size):
         problems.append(f"--shm-size {options.shm_size}: must be a size such as 512m or 2g")
     if options.mpiexec is not None:
         problems.append("--mpiexec is of no use with --image: the image's own is run")

@@ -27,7 +27,10 @@ image = typer.Typer(
 @image.command()
 def build(
     distribution: Annotated[
-        Distribution, typer.Argument(help="alpine: small, MPICH from source; debian: glibc.")
+        Distribution,
+        typer.Argument(
+            metavar="[alpine|debian]", help="alpine: small, MPICH from source; debian: glibc."
+        ),
     ] = Distribution.DEBIAN,
     tag: Annotated[
         str | None, typer.Option("--tag", metavar="NAME", help="  [default: mrunkit/DISTRIBUTION]")

@@ -14,14 +14,19 @@ DEFAULT_PORT = 5050
 
 def local(
     agents: Annotated[
-        int, typer.Option("--agents", metavar="N", min=1, max=200, help="Agents.")
+        int, typer.Option("--agents", metavar="N", min=1, max=200, help="How many.")
     ] = 4,
-    cpus: Annotated[float, typer.Option("--cpus", min=0.1, help="Cpus of each agent.")] = 8.0,
+    cpus: Annotated[
+        float, typer.Option("--cpus", metavar="N", min=0.1, help="Of each agent.")
+    ] = 8.0,
     mem: Annotated[
-        float, typer.Option("--mem", metavar="MB", min=32, help="Memory of each agent.")
+        float, typer.Option("--mem", metavar="MB", min=32, help="Of each agent.")
     ] = 4096.0,
     port: Annotated[
-        int, typer.Option("--port", min=0, max=65535, help="Of the master; 0: a free one.")
+        int,
+        typer.Option(
+            "--port", metavar="PORT", min=0, max=65535, help="Of the master; 0: a free one."
+        ),
     ] = DEFAULT_PORT,
     attributes: Annotated[
         list[str] | None,

@@ -55,7 +55,8 @@ def run(
     ] = 1.0,
     mem: Annotated[float, Option("-m", "--mem", metavar="MB", help="Memory per rank.")] = 128.0,
     name: Annotated[
-        str | None, Option("--name", help="Name of the job.  [default: the program's]")
+        str | None,
+        Option("--name", metavar="NAME", help="Of the job.  [default: the program's]"),
     ] = None,
     env: Annotated[
         list[str] | None,
@@ -104,7 +105,9 @@ def run(
     distribution: Annotated[
         Distribution, Option("--distribution", help="Ranks to nodes: in turn, or in blocks.")
     ] = Distribution.CYCLIC,
-    role: Annotated[str, Option("--role", help="Mesos role to get offers for.")] = "*",
+    role: Annotated[
+        str, Option("--role", metavar="ROLE", help="Of Mesos, to get offers for.")
+    ] = "*",
     run_as: Annotated[
         str | None,
         Option(
@@ -113,7 +116,9 @@ def run(
             help="The hosts' account that tasks belong to.  [default: the lab's, else yours]",
         ),
     ] = None,
-    principal: Annotated[str | None, Option("--principal", help="Who we are to Mesos.")] = None,
+    principal: Annotated[
+        str | None, Option("--principal", metavar="NAME", help="Who we are to Mesos.")
+    ] = None,
     secret_file: Annotated[
         Path | None, Option("--secret-file", metavar="FILE", help="Holds the principal's secret.")
     ] = None,

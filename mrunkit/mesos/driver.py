@@ -172,7 +172,8 @@ class Driver:
             if closed.error is not None:
                 self._on_event(MasterErred(message=str(closed.error), remedy=closed.error.remedy))
                 return
-            redirect = closed.redirect
+            # Only once: masters that have just lost their leader still send to it, or in circles.
+            redirect = closed.redirect if redirect is None else None
             if redirect is not None:
                 continue
             self._on_event(MasterLost(message=closed.reason))

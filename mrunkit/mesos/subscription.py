@@ -120,6 +120,8 @@ class Subscription(pymesos.MesosSchedulerDriver):  # type: ignore[misc]
             return
         self._is_closed = True
         failure = (pymesos.process._exc_info or (None, None, None))[1]
+        if self._redirect is not None:
+            reason = f"the master at {self._endpoint} does not lead, and sends to {self._redirect}"
         self._closed(
             Closed(
                 reason=reason if failure is None else str(failure),

@@ -58,6 +58,8 @@ class Agent:
         self._used = work_dir / "standin-used"
         self.id = self._recover()
         self._zookeeper: ZooKeeper | None = None
+        self._leader = ""
+        """The master that took us in; the other threads have no ZooKeeper of their own."""
         self._incarnation = str(uuid.uuid4())
         self._running: Running | None = None
         self._updates: queue.SimpleQueue[ForwardUpdate] = queue.SimpleQueue()
@@ -118,6 +120,7 @@ class Agent:
             "used_cpus": float(self._used.read_text()) if self._used.exists() else 0.0,
         }
         told = self._ask(master, "agents", body)["id"]
+        self._leader = master
         if told != self.id:
             sys.stderr.write(f"Registered with master {master}; given agent ID {told}\n")
             self.id = told
@@ -140,8 +143,8 @@ class Agent:
     def _follow_orders(self, running: Running) -> None:
         while True:
             try:
-                orders = unpack(self._ask(self._master(), "orders", {"id": self.id}))
-            except (OSError, ZooKeeperError):
+                orders = unpack(self._ask(self._leader, "orders", {"id": self.id}))
+            except OSError:
                 time.sleep(BEAT_SECONDS)
                 continue
             for order in orders:
@@ -152,8 +155,8 @@ class Agent:
         while True:
             update = self._updates.get()
             try:
-                self._ask(self._master(), "updates", pack([update]))
-            except (OSError, ZooKeeperError) as error:
+                self._ask(self._leader, "updates", pack([update]))
+            except OSError as error:
                 sys.stderr.write(f"Could not send an update: {error}\n")
 
     def _recover(self) -> str:

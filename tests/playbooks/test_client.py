@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -46,6 +48,36 @@ def test_the_master_gets_it_and_agents_do_not(
     told = lab_hosts.on("host0", COMMAND, "hosts", "/etc/mrunkit/lab.yml", check=False)
     assert "host1" in told
     assert lab_hosts.on("host1", "ls", COMMAND, check=False) == ""
+
+
+def test_wheels_of_other_versions_do(
+    lab_hosts: LabHosts, wheels: dict[str, object], tmp_path: Path
+) -> None:
+    """Made in another year, or for another Python: mrunkit says itself what it can live with."""
+    for wheel in Path(str(wheels["client_wheels"])).iterdir():
+        if wheel.name.startswith("six-"):
+            _write_renumbered(wheel, tmp_path, version="99.0")
+        else:
+            shutil.copy(wheel, tmp_path)
+    played = lab_hosts.play(*PLAYS, **{**wheels, "client_wheels": str(tmp_path)})
+    assert "WARNING" not in played.output
+    python = lab_hosts.on("host0", "readlink", COMMAND).strip().replace("bin/mrunkit", "bin/python")
+    ask = "import importlib.metadata as found; print(found.version('six'))"
+    assert lab_hosts.on("host0", python, "-c", ask) == "99.0\n"
+
+
+def _write_renumbered(wheel: Path, directory: Path, *, version: str) -> None:
+    """The same distribution under another version."""
+    name, before, tags = wheel.name.split("-", 2)
+    with (
+        zipfile.ZipFile(wheel) as old,
+        zipfile.ZipFile(directory / f"{name}-{version}-{tags}", "w") as new,
+    ):
+        for member in old.namelist():
+            data = old.read(member)
+            if member.endswith(".dist-info/METADATA"):
+                data = data.replace(f"Version: {before}".encode(), f"Version: {version}".encode())
+            new.writestr(member.replace(f"{name}-{before}.", f"{name}-{version}."), data)
 
 
 def test_a_group_may_be_let_in(lab_hosts: LabHosts, wheels: dict[str, object]) -> None:

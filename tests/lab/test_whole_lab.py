@@ -1,10 +1,9 @@
 """From bare hosts to a proven lab, with reboots and a cut-off run.
 
 Once with containers, which are quick, and once with QEMU guests, which have kernels of their own:
-NFS and the overlay's encryption are real there, and nothing is simulated but Mesos. Apache Mesos
-is not to be had by apt or pip: unless MRUNKIT_MESOS_ARCHIVE and MRUNKIT_MESOS_SHA256 name a real
-archive, the stand-in of tests/playbooks/standin is what gets installed. MPI jobs run in the lab of
-containers; guests without KVM would take minutes to get the image, and mrunkit itself.
+NFS and the overlay's encryption are real there, and nothing is simulated but Mesos (see
+whole_lab.py). MPI jobs run in the lab of containers; guests without KVM would take minutes to get
+the image, and mrunkit itself.
 
 The tests go on from one another, in the order of this file; guests without KVM take minutes for
 each.
@@ -12,76 +11,33 @@ each.
 
 from __future__ import annotations
 
-import json
-import os
 import re
 import signal
 import subprocess
-import sys
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
 from docker_fixtures import DebianImages
+from whole_lab import HOSTS, MRUNKIT, OF_CONTAINERS, REPOSITORY, Lab, describe, made_lab, wheels
 
-MESOS_VARIABLES = Path(__file__).parents[1] / "playbooks" / "standin" / "variables.py"
-REPOSITORY = Path(__file__).parents[2]
-MRUNKIT = Path(sys.executable).with_name("mrunkit")
 HELLO = (REPOSITORY / "examples/hello_world.c").read_text()
-HOSTS = ("host0", "host1", "host2")
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(2400)]
 
-BACKENDS = ["docker", pytest.param("qemu", marks=pytest.mark.qemu)]
+BACKENDS = [
+    "docker",
+    pytest.param("trixie", marks=pytest.mark.long),
+    pytest.param("qemu", marks=pytest.mark.qemu),
+]
+"""Containers of Debian 12, and of Debian 13; guests of Debian 12."""
 
 BOOTED = "systemctl show --property UserspaceTimestampMonotonic --value"
 """When a host booted; containers have the boot id of this machine."""
 
-OF_CONTAINERS = {"lab_network_is_encrypted": False, "validate_skip": ["vxlan", "disk"]}
-"""The kernel of a machine that runs tests need not have ESP, nor it much room."""
+OF_TRIXIE = {**OF_CONTAINERS, "mesos_package": "aventer-mesos", "docker_max_major": ""}
+"""It has no Docker that Apache Mesos works with."""
 OF_GUESTS = {"client_install": False}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lab:
-    """A lab of guests, and how the command line is called for it."""
-
-    name: str
-    backend: str
-    inventory: Path
-    environ: dict[str, str]
-
-    def mrunkit(self, *words: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
-        """Run mrunkit to its end."""
-        return subprocess.run(
-            [MRUNKIT, *words],
-            env=self.environ,
-            input=stdin,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-
-    def on(self, host: str, command: str, *, check: bool = True, stdin: str = "") -> str:
-        """What a shell command prints on a host."""
-        done = self.mrunkit("lab", "ssh", "--name", self.name, host, command, stdin=stdin)
-        if check and done.returncode:
-            pytest.fail(f"{host}: {command}: {done.returncode}\n{done.stdout}{done.stderr}")
-        return done.stdout.strip()
-
-    def bootstrap(self) -> str:
-        """Bootstrap to the end, without doctor; returns what Ansible told of the hosts."""
-        done = self.mrunkit("bootstrap", "--no-doctor", str(self.inventory))
-        if done.returncode:
-            pytest.fail(f"bootstrap: {done.returncode}\n{done.stdout}{done.stderr}{self.log()}")
-        return self.log()
-
-    def log(self) -> str:
-        """The last log of a bootstrap."""
-        logs = (self.inventory.parent / ".mrunkit" / "logs").glob("bootstrap-*.log")
-        return max(logs, key=lambda log: log.stat().st_mtime).read_text()
 
 
 @pytest.fixture(scope="module", params=BACKENDS)
@@ -89,52 +45,21 @@ def lab(
     request: pytest.FixtureRequest, image: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Lab]:
     """Three hosts that have the packages, and nothing else of a lab."""
-    backend: str = request.param
     directory = tmp_path_factory.mktemp("whole")
-    environ = {**os.environ, "MRUNKIT_STATE_DIR": str(directory / "state")}
-    name = f"whole-{os.getpid()}"
-    up = [MRUNKIT, "lab", "up", "--name", name, "--backend", backend, "--ready", "--json"]
-    # Three guests without KVM are a fifth faster than with two processors each.
-    up += ["--cpus", "1"] if backend == "qemu" else []
-    made = subprocess.run(up, env=environ, capture_output=True, text=True, check=False)
-    if made.returncode:
-        pytest.fail(f"lab up: {made.returncode}\n{made.stdout}{made.stderr}")
-    try:
-        inventory = Path(json.loads(made.stdout)["inventory"])
-        if backend == "docker":
-            images: DebianImages = request.getfixturevalue("debian_images")
-            wheels = {"client_wheels": str(_wheels(directory / "wheels"))}
-            _describe(inventory, images.runtime, directory, {**OF_CONTAINERS, **wheels})
-        else:
-            _describe(inventory, image, directory, OF_GUESTS)
-        yield Lab(name=name, backend=backend, inventory=inventory, environ=environ)
-    finally:
-        subprocess.run([MRUNKIT, "lab", "down", "--name", name], env=environ, check=True)
-
-
-def _describe(inventory: Path, image: str, directory: Path, more: Mapping[str, object]) -> None:
-    """Say beside the inventory what this lab is made of."""
-    archive = directory / "image.tar"
-    subprocess.run(["docker", "save", "--output", archive, image], check=True)
-    mesos = [sys.executable, MESOS_VARIABLES, directory]
-    told = subprocess.run(mesos, check=True, stdout=subprocess.PIPE).stdout
-    variables = {
-        "lab_image": image,
-        "image_source": "archive",
-        "image_archive": str(archive),
-        **json.loads(told),
-        **more,
-    }
-    beside = inventory.parent / "group_vars"
-    beside.mkdir()
-    (beside / "all.json").write_text(json.dumps(variables))
-
-
-def _wheels(directory: Path) -> Path:
-    """What mrunkit needs, for hosts that reach no package index."""
-    pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--wheel-dir", directory]
-    subprocess.run([*pip, REPOSITORY / "compat/http-parser", REPOSITORY], check=True)
-    return directory
+    if request.param == "qemu":
+        # Three guests without KVM are a fifth faster than with two processors each.
+        with made_lab(directory, "qemu", "--cpus", "1") as made:
+            describe(made, image, directory, OF_GUESTS)
+            yield made
+        return
+    images: DebianImages = request.getfixturevalue("debian_images")
+    is_trixie = request.param == "trixie"
+    suite = ("--suite", "trixie") if is_trixie else ()
+    brought = wheels(directory / "wheels", python="3.13" if is_trixie else "")
+    with made_lab(directory, "docker", *suite) as made:
+        of_hosts = OF_TRIXIE if is_trixie else OF_CONTAINERS
+        describe(made, images.runtime, directory, {**of_hosts, **brought})
+        yield made
 
 
 def _changed(log: str) -> dict[str, int]:

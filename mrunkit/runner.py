@@ -82,6 +82,7 @@ class JobRun:
         """Run the job to its end; returns the gang as it ended."""
         self._driver, self._mpi = driver, mpi
         await mpi.prepare()
+        self._loop.set_exception_handler(self._callback_failed)
         for number in ENDING_SIGNALS:
             self._loop.add_signal_handler(number, self._signalled, number)
         try:
@@ -196,6 +197,12 @@ class JobRun:
         self._effects.discard(task)
         if not task.cancelled() and (error := task.exception()) and not self._ended.done():
             self._ended.set_exception(error)
+
+    def _callback_failed(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """A defect in the handling of an event does so as well; asyncio would only log it."""
+        loop.default_exception_handler(context)
+        if "handle" in context and not self._ended.done():
+            self._ended.set_exception(context["exception"])
 
     async def _stop_effects(self) -> None:
         for task in tuple(self._effects):

@@ -6,6 +6,8 @@ import asyncio
 from dataclasses import dataclass, field
 from typing import cast
 
+import pytest
+
 from mrunkit.mesos.driver import Driver
 from mrunkit.runner import JobRun, MpiLaunch
 from mrunkit.scheduler.events import (
@@ -92,3 +94,22 @@ def test_the_master_is_asked_again_until_it_knows_all_agents() -> None:
 
     asyncio.run(asyncio.wait_for(run(), 30))
     assert set(told) == {(AGENT,)}
+
+
+def test_a_defect_in_the_handling_of_an_event_ends_the_run() -> None:
+    """With its traceback; nobody would be told, and the job would go on for ever."""
+
+    def observe(*_: object) -> None:
+        raise ZeroDivisionError
+
+    async def run() -> None:
+        spec = JobSpec(job_id="j", nodes=1, procs=1, rank=Demand(cpus=1.0))
+        job = JobRun(spec, "j", "*", observe)
+        driver = QuietDriver(operator=Master())
+        running = asyncio.create_task(job.run(cast(Driver, driver), cast(MpiLaunch, NoLaunch())))
+        await driver.is_started.wait()
+        asyncio.get_running_loop().call_soon(job.handle, OffersReceived(offers=()))
+        await running
+
+    with pytest.raises(ZeroDivisionError):
+        asyncio.run(asyncio.wait_for(run(), 30))

@@ -6,6 +6,7 @@ else only logs, or calls a Reporter.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import re
@@ -29,7 +30,7 @@ OFFERS = "offers"
 
 
 class Reporter(Protocol):
-    """Tells the user how a job goes."""
+    """Tells the user how a job goes; a job is worth more than that somebody can be told."""
 
     def asked(self, spec: JobSpec, program: str, master: str) -> None:
         """What is going to be run."""
@@ -68,7 +69,8 @@ class JsonReporter(SilentReporter):
 
     def ended(self, result: dict[str, Any]) -> None:
         """Print the result."""
-        print(json.dumps(result), file=self._stream, flush=True)
+        with contextlib.suppress(OSError):
+            print(json.dumps(result), file=self._stream, flush=True)
 
 
 class LineReporter:
@@ -88,7 +90,8 @@ class LineReporter:
 
     def note(self, message: str) -> None:
         """Print a line."""
-        print(PREFIX + plain(message), file=self._stream, flush=True)
+        with contextlib.suppress(OSError):
+            print(PREFIX + plain(message), file=self._stream, flush=True)
 
     def ended(self, result: dict[str, Any]) -> None:
         """Print how it ended, with the times of the phases.
@@ -110,24 +113,39 @@ class LiveReporter(LineReporter):
         """Print what has been reached, and show what is next."""
         waiting = describe_waiting(after)
         # Before the ranks' first output: two writers on one terminal do not mix.
-        if self._status is not None and (waiting is None or describe_change(before, after)):
-            self._status.stop()
-            self._status = None
+        if waiting is None or describe_change(before, after):
+            self._stop()
         super().changed(before, after)
-        if waiting is not None and self._status is None:
+        if waiting is not None:
+            self._show(waiting)
+
+    def ended(self, result: dict[str, Any]) -> None:
+        """Print how it ended."""
+        self._stop()
+        super().ended(result)
+
+    def _show(self, waiting: str) -> None:
+        with contextlib.suppress(OSError):
+            if self._status is not None:
+                self._status.update(waiting)
+                return
             from rich.console import Console
             from rich.status import Status
 
             self._status = Status(waiting, console=Console(file=self._stream))
             self._status.start()
-        elif waiting is not None and self._status is not None:
-            self._status.update(waiting)
 
-    def ended(self, result: dict[str, Any]) -> None:
-        """Print how it ended."""
-        if self._status is not None:
-            self._status.stop()
-        super().ended(result)
+    def _stop(self) -> None:
+        status, self._status = self._status, None
+        if status is not None:
+            with contextlib.suppress(OSError):
+                status.stop()
+
+
+def say_error(error: MrunkitError) -> None:
+    """Say on stderr why a command failed, if that can be written."""
+    with contextlib.suppress(OSError):
+        print(describe_error(error), file=sys.stderr, flush=True)
 
 
 def reporter(*, is_quiet: bool, is_json: bool, is_terminal: bool) -> Reporter:

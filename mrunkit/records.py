@@ -9,7 +9,7 @@ import contextlib
 import dataclasses
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
@@ -123,10 +123,18 @@ def _parse(raw: dict[str, Any]) -> JobRecord:
 
 
 class EventLog:
-    """JSON lines of all that happens to a job, to any number of files."""
+    """JSON lines of all that happens to a job, to any number of files.
 
-    def __init__(self, files: tuple[TextIO, ...]) -> None:
-        self._files = files
+    A file that cannot be written any more gets nothing more; `on_failed` is told its name and why.
+    """
+
+    def __init__(
+        self,
+        files: Iterable[TextIO],
+        on_failed: Callable[[str, OSError], None] = lambda name, error: None,
+    ) -> None:
+        self._files = list(files)
+        self._on_failed = on_failed
 
     def write(self, time: float, kind: str, value: Any) -> None:
         """One line: the time (seconds since the epoch), what it is, and its fields."""
@@ -134,13 +142,22 @@ class EventLog:
         entry["type"] = type(value).__name__
         entry |= to_json(value) if dataclasses.is_dataclass(value) else {"value": to_json(value)}
         line = json.dumps(entry) + os.linesep
-        for file in self._files:
-            file.write(line)
+        for file in tuple(self._files):
+            try:
+                file.write(line)
+            except OSError as error:
+                self._files.remove(file)
+                with contextlib.suppress(OSError):  # it tries to write the line again
+                    file.close()
+                self._on_failed(file.name, error)
 
     def close(self) -> None:
         """Close all files."""
         for file in self._files:
-            file.close()
+            try:
+                file.close()
+            except OSError as error:  # a file system over the network may tell it now
+                self._on_failed(file.name, error)
 
 
 def to_json(value: Any) -> Any:

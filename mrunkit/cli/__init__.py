@@ -6,11 +6,15 @@ Imports of what a command needs stay inside of it: `--help` must not pay for `ru
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from typing import NoReturn
+
+    from mrunkit.errors import MrunkitError
     from mrunkit.local.spawn import ClusterProcess
 
 
@@ -23,6 +27,7 @@ def main() -> None:
     finally:
         if cluster is not None:
             cluster.stop()
+        _drop_unwritten()
 
 
 def _prepare_cluster(words: list[str]) -> ClusterProcess | None:
@@ -46,18 +51,40 @@ def _run_command(cluster: ClusterProcess | None) -> None:
         add_all_but_run()
 
     try:
-        app(obj=cluster)
+        try:
+            app(obj=cluster)
+        finally:
+            sys.stdout.flush()
     except MrunkitError as error:
-        from mrunkit.output import describe_error
-
-        print(describe_error(error), file=sys.stderr)
-        sys.exit(error.exit_status)
+        _fail(error)
     except KeyboardInterrupt:
         sys.exit(ExitStatus.INTERRUPTED)
     except BrokenPipeError:
         # Whoever read our listing has seen enough of it.
-        sys.stderr.close()
         sys.exit(128 + 13)
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        _fail(MrunkitError(f"cannot write the output: {error.strerror}"))
+
+
+def _fail(error: MrunkitError) -> NoReturn:
+    from mrunkit.output import say_error
+
+    say_error(error)
+    sys.exit(error.exit_status)
+
+
+def _drop_unwritten() -> None:
+    """Forget what a standard stream did not take, which has been dealt with.
+
+    The interpreter would try once more, and make 120 of the exit status.
+    """
+    for number, stream in ((1, sys.stdout), (2, sys.stderr)):
+        try:
+            stream.flush()
+        except OSError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), number)
 
 
 def _open_closed_streams() -> None:

@@ -8,18 +8,18 @@ import dataclasses
 import json
 import os
 import random
-import sys
 import time
+from collections.abc import Iterator
 from typing import Any, TextIO
 
 from mrunkit.cli.request import RunRequest
-from mrunkit.errors import MrunkitError
+from mrunkit.errors import ExitStatus, MrunkitError
 from mrunkit.launch import HostSite, Launch, Site
 from mrunkit.local.spawn import ClusterProcess
 from mrunkit.mesos.address import HostPort, ZooKeeper, parse_master
 from mrunkit.mesos.driver import Driver
 from mrunkit.mesos.wire import FrameworkSpec
-from mrunkit.output import OFFERS, Reporter, describe_error, describe_placement, reporter
+from mrunkit.output import OFFERS, Reporter, describe_placement, reporter, say_error
 from mrunkit.records import EventLog, JobRecord, Records, to_json
 from mrunkit.runner import JobRun
 from mrunkit.scheduler.commands import Command
@@ -47,11 +47,12 @@ def run_to_exit(
         is_terminal=settings.is_terminal,
     )
     session = Session(request, settings, said)
+    session.begin()
     gang = asyncio.run(session.run(cluster))
     outcome = gang.outcome
     assert outcome is not None, "a gang that is done has an outcome"
     if outcome.message:
-        print(describe_error(MrunkitError(outcome.message, remedy=outcome.remedy)), file=sys.stderr)
+        say_error(MrunkitError(outcome.message, remedy=outcome.remedy))
     if is_dry_run and gang.placement:
         print(json.dumps(to_json(gang.placement)) if is_json else describe_placement(gang))
     if not is_dry_run:
@@ -84,20 +85,36 @@ class Session:
         self._log = EventLog(())
         self._last_loss = ""
 
+    def begin(self) -> None:
+        """Open all that is written down.
+
+        Not in the loop: --events may be a FIFO without a reader, and only outside of a loop does
+        Ctrl-C end the waiting for one.
+        """
+        self._write_record()
+        with self._failure_recorded():
+            self._log = EventLog(self._event_files(), self._events_failed)
+
     async def run(self, cluster: ClusterProcess | None) -> Gang:
         """Run the job on its master, or on a cluster that was just started, to its end."""
-        self._write_record()
-        try:
+        with self._failure_recorded():
             gang = await self._run(cluster)
-        except MrunkitError as error:
-            self._end_record(error.exit_status, str(error))
-            raise
         self._finish(gang)
         return gang
 
+    @contextlib.contextmanager
+    def _failure_recorded(self) -> Iterator[None]:
+        try:
+            yield
+        except MrunkitError as error:
+            self._end_record(error.exit_status, str(error))
+            raise
+        except (KeyboardInterrupt, asyncio.CancelledError):  # before the job was there to end
+            self._end_record(ExitStatus.INTERRUPTED, "ended by SIGINT")
+            raise
+
     async def _run(self, cluster: ClusterProcess | None) -> Gang:
         request, settings = self._request, self._settings
-        self._log = EventLog(self._event_files())
         self._said.asked(request.spec, request.name, request.master_text)
         job = JobRun(request.spec, request.name, request.role, self._observe)
         launch = Launch(
@@ -189,6 +206,9 @@ class Session:
         except OSError as error:
             self._keeps_record = False
             self._said.note(f"no record of this job: {error}")
+
+    def _events_failed(self, name: str, error: OSError) -> None:
+        self._said.note(f"cannot write events to {name} any more: {error.strerror}")
 
     def _event_files(self) -> tuple[TextIO, ...]:
         """Where events go: what the user named must work, our own record need not."""

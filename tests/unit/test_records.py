@@ -138,6 +138,18 @@ def test_events_go_to_every_file() -> None:
     assert [json.loads(file.getvalue()) for file in files] == [expected, expected]
 
 
+def test_events_go_on_where_they_can_be_written(records: Records) -> None:
+    """A full disk under one file is told once, and keeps nothing from the other."""
+    told: list[tuple[str, str]] = []
+    with records.open_events("j") as ours, Path("/dev/full").open("w", buffering=1) as full:
+        log = EventLog((full, ours), lambda name, error: told.append((name, str(error.strerror))))
+        for time in (1.0, 2.0):
+            log.write(time, "signal", "SIGINT")
+        log.close()
+    assert told == [("/dev/full", "No space left on device")]
+    assert [event["time"] for event in records.read_events("j")] == [1.0, 2.0]
+
+
 def test_values_of_the_scheduler_become_json() -> None:
     """Nested values, enumerations, sets and mappings."""
     offer = Offer.of(

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
+import signal
 from pathlib import Path
 
 import pytest
 from client import FOREVER, HELLO, Mrunkit
-from leftovers import listening_ports
+from leftovers import listening_ports, until
 from served import Served
 
 
@@ -109,6 +111,28 @@ def test_events_that_cannot_be_written(mrunkit: Mrunkit) -> None:
     ended = mrunkit.run("--events", "/proc/no/events", "local", HELLO)
     assert (ended.status, ended.stdout) == (125, "")
     assert ended.stderr.startswith("mrunkit: cannot write --events /proc/no/events: ")
+
+
+def test_events_that_cannot_be_written_any_more(mrunkit: Mrunkit) -> None:
+    """The job goes on, and its record has them all the same."""
+    ended = mrunkit.run("--events", "/dev/full", "local", "echo", "done")
+    assert (ended.status, ended.stdout) == (0, "done\n")
+    said = "mrunkit: cannot write events to /dev/full any more: No space left on device\n"
+    assert ended.stderr.count(said) == 1
+    (record,) = mrunkit.records()
+    shown = mrunkit.start("jobs", record["job_id"], "--json").wait()
+    assert json.loads(shown.stdout)["events"][-1]["type"] == "State"
+
+
+def test_ctrl_c_while_nobody_reads_the_events(mrunkit: Mrunkit) -> None:
+    """A FIFO waits for its reader, but not for ever."""
+    fifo = mrunkit.work / "fifo"
+    os.mkfifo(fifo)
+    client = mrunkit.start("run", "--events", "fifo", "local", HELLO)
+    until(lambda: any(mrunkit.state_dir.rglob("job.json")), "the record")
+    client.signal(signal.SIGINT)
+    assert client.wait().status == 130
+    assert [record["state"] for record in mrunkit.records()] == ["failed"]
 
 
 def test_a_dry_run_prints_the_placement(mrunkit: Mrunkit) -> None:

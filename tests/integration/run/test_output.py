@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
+import signal
 import subprocess
 import sys
+import termios
 from pathlib import Path
 
 import pytest
@@ -112,6 +116,64 @@ def test_output_that_cannot_be_written(mrunkit: Mrunkit) -> None:
         )
     assert done.returncode == 125
     assert "mrunkit: cannot write the output: No space left on device\n" in done.stderr
+
+
+def run_in_shell(mrunkit: Mrunkit, shell: str, *words: str) -> subprocess.CompletedProcess[str]:
+    """`mrunkit WORDS`, as "$@" of a piece of shell."""
+    return subprocess.run(
+        ["bash", "-c", shell, "bash", sys.executable, "-m", "mrunkit", *words],
+        capture_output=True,
+        text=True,
+        env=mrunkit.environ(),
+        check=False,
+        timeout=60,
+    )
+
+
+@pytest.mark.parametrize("options", [(), ("--json",)])
+@pytest.mark.parametrize(
+    "shell", ['"$@" 2>/dev/full', '{ "$@" 2>&1 >&3 | true; } 3>&1; exit "${PIPESTATUS[0]}"']
+)
+def test_what_is_said_cannot_be_written(
+    mrunkit: Mrunkit, shell: str, options: tuple[str, ...]
+) -> None:
+    """The job is worth more, and so is its exit status."""
+    words = ("run", *options, "-N", "2", "local", "sh", "-c", "echo out; exit 5")
+    done = run_in_shell(mrunkit, shell, *words)
+    assert (done.returncode, done.stdout, done.stderr) == (5, "out\nout\n", "")
+
+
+def test_a_failure_that_cannot_be_said(mrunkit: Mrunkit) -> None:
+    """Its exit status is all that is left to tell it."""
+    for words, status in ((("-N", "9", "local", HELLO), 125), (("local", "no-such-program"), 127)):
+        assert run_in_shell(mrunkit, '"$@" 2>/dev/full', "run", *words).returncode == status
+
+
+def test_the_terminal_goes_away(mrunkit: Mrunkit) -> None:
+    """A window that is closed ends the job, as SIGHUP says, while there is nobody to tell."""
+    ours, theirs = os.openpty()
+    client = subprocess.Popen(
+        [sys.executable, "-m", "mrunkit", "run", "-N", "2", "local", FOREVER],
+        stdin=theirs,
+        stdout=subprocess.PIPE,
+        stderr=theirs,
+        env=mrunkit.environ(),
+        preexec_fn=lambda: (os.setsid(), fcntl.ioctl(0, termios.TIOCSCTTY, 0)),
+    )
+    os.close(theirs)
+    assert client.stdout is not None
+    assert b"is pid" in client.stdout.readline()
+    os.close(ours)
+    assert client.wait(timeout=60) == 128 + signal.SIGHUP
+    client.stdout.close()
+
+
+@pytest.mark.parametrize("words", [("jobs",), ("--help",), ("run", "--dry-run", "local", HELLO)])
+def test_a_listing_that_cannot_be_written(mrunkit: Mrunkit, words: tuple[str, ...]) -> None:
+    """A full disk is told in a line."""
+    full = run_in_shell(mrunkit, '"$@" >/dev/full', *words)
+    assert full.returncode == 125
+    assert full.stderr.endswith("mrunkit: cannot write the output: No space left on device\n")
 
 
 @pytest.mark.parametrize("stream", [0, 1, 2])

@@ -7,6 +7,7 @@ Imports of what a command needs stay inside of it: `--help` must not pay for `ru
 from __future__ import annotations
 
 import errno
+import io
 import os
 import sys
 from typing import TYPE_CHECKING
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 def main() -> None:
     """Run the command line and exit with its status."""
     _open_closed_streams()
+    _print_any_text()
     cluster = _prepare_cluster(sys.argv[1:])
     try:
         _run_command(cluster)
@@ -93,3 +95,9 @@ def _open_closed_streams() -> None:
         if getattr(sys, name) is None:
             os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free
             setattr(sys, name, open(number, mode))  # noqa: PTH123, SIM115 - for good
+
+
+def _print_any_text() -> None:
+    """Let no name or argument end a command that lists it: not all are text in this locale."""
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="backslashreplace")

@@ -195,6 +195,15 @@ def test_jobs_are_listed(mrunkit: Mrunkit) -> None:
     assert events[0]["type"] == "Subscribed"
 
 
+def test_jobs_with_arguments_that_are_no_text(mrunkit: Mrunkit) -> None:
+    """Listed all the same, whatever the locale can show."""
+    mrunkit.run("--name", "ü", "local", "echo", os.fsdecode(b"\xff"))
+    for encoding in ("utf-8:strict", "ascii:strict"):
+        listed = mrunkit.start("jobs", variables={"PYTHONIOENCODING": encoding}).wait()
+        assert (listed.status, listed.stderr) == (0, "")
+        assert listed.stdout.endswith("echo \\udcff\n")
+
+
 def test_a_job_that_is_not_there(mrunkit: Mrunkit) -> None:
     """An error, not a traceback."""
     ended = mrunkit.start("jobs", "20000101-000000-abcdef").wait()

@@ -5,13 +5,15 @@ Else only child processes are given os.environ, and Docker's SDK looks there for
 
 from __future__ import annotations
 
-import getpass
 import os
+import pwd
 import socket
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+
+from mrunkit.errors import MrunkitError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,17 +33,44 @@ class Settings:
 
 
 def read_settings() -> Settings:
-    """Settings from the process' environment."""
+    """Settings from the process' environment; raises MrunkitError."""
     return Settings(
         environ=dict(os.environ),
-        workdir=str(Path.cwd()),
-        user=getpass.getuser(),
+        workdir=_workdir(),
+        user=account_name(os.getuid(), os.environ),
         uid=os.getuid(),
         gid=os.getgid(),
         hostname=socket.gethostname(),
-        state_dir=state_dir(os.environ, Path.home()),
+        state_dir=state_dir(os.environ, _home()),
         is_terminal=sys.stderr.isatty(),
     )
+
+
+def account_name(uid: int, environ: Mapping[str, str]) -> str:
+    """Whose process this is: `su` leaves the variables as they were.
+
+    In containers there are accounts without a name.
+    """
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return environ.get("LOGNAME") or environ.get("USER") or str(uid)
+
+
+def _workdir() -> str:
+    try:
+        return str(Path.cwd())
+    except FileNotFoundError as error:
+        raise MrunkitError(
+            "this directory has been removed", remedy="cd to one that is there"
+        ) from error
+
+
+def _home() -> Path:
+    try:
+        return Path.home()
+    except RuntimeError:  # neither HOME nor an account's name
+        return Path("/")
 
 
 def state_dir(environ: Mapping[str, str], home: Path) -> Path:

@@ -74,8 +74,9 @@ def enter_namespaces(*, as_user: bool) -> None:
     if as_user:
         for name, text in (
             ("setgroups", "deny"),
-            ("uid_map", f"0 {uid} 1"),
-            ("gid_map", f"0 {gid} 1"),
+            # Tasks are whom they are outside; only this process is privileged in the namespaces.
+            ("uid_map", f"{uid} {uid} 1"),
+            ("gid_map", f"{gid} {gid} 1"),
         ):
             with open(f"/proc/self/{name}", "w") as file:  # noqa: PTH123 - pathlib is 10 ms
                 file.write(text)

@@ -26,7 +26,7 @@ class Isolation(Enum):
     NAMESPACES = "as root"
     """PID, IPC and mount namespaces for all, and a UTS namespace for each."""
     USER_NAMESPACES = "as an ordinary user"
-    """The same for an ordinary user, who is root inside."""
+    """The same for an ordinary user."""
     SESSION = "without privileges"
     """No namespaces: a session for each, and a search for what has left that."""
 

@@ -15,6 +15,7 @@ from raw_scheduler import Scheduler, scheduler, until
 
 from mrunkit.local.cluster import LocalCluster
 from mrunkit.local.config import LocalConfig
+from mrunkit.local.launcher import enter_namespaces, system_call
 from mrunkit.local.launcher_process import Isolation
 
 TWO = LocalConfig(agents=2, cpus=4, mem=2048, allocation_interval=0.2)
@@ -35,6 +36,30 @@ def play(story: Story, isolation: Isolation | None = None) -> None:
             await story(cluster, framework)
 
     asyncio.run(run())
+
+
+NOBODYS_UID = 54321
+PR_SET_DUMPABLE = 4
+
+
+def test_an_ordinary_user_stays_one() -> None:
+    """A program of the user's is not told that it is root's, in its namespaces either."""
+    pid = os.fork()
+    if pid == 0:
+        seen = 1
+        try:
+            if os.getuid() == 0:
+                os.setuid(NOBODYS_UID)
+                system_call("prctl", PR_SET_DUMPABLE, 1)  # as an exec would
+            before = os.getuid()
+            enter_namespaces(as_user=True)
+            seen = 0 if os.getuid() == before else 2
+        finally:
+            os._exit(seen)
+    status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    if status == 1:
+        pytest.skip("needs namespaces")
+    assert status == 0
 
 
 def sleeper() -> list[str]:

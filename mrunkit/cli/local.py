@@ -39,6 +39,7 @@ def local(
 ) -> None:
     """Serve a Mesos cluster on this machine until Ctrl-C; jobs and agents end with it."""
     import asyncio
+    import errno
     import os
 
     from mrunkit.errors import MrunkitError
@@ -61,8 +62,10 @@ def local(
     try:
         asyncio.run(serve(config, announce))
     except OSError as error:
+        if error.errno not in (errno.EADDRINUSE, errno.EACCES):
+            raise
         raise MrunkitError(
-            f"cannot serve at 127.0.0.1:{port}: {os.strerror(error.errno or 0)}",
+            f"cannot serve at 127.0.0.1:{port}: {os.strerror(error.errno)}",
             remedy="give another --port, or --port 0 for a free one",
         ) from error
 

@@ -37,6 +37,9 @@ from mrunkit.scheduler.job import (
 from mrunkit.scheduler.resources import Demand
 from mrunkit.settings import Settings
 
+MOST_NODES = 100_000
+"""No cluster has so many agents; beyond this a mistyped number is likelier than a wish."""
+
 LEAST_CPUS = 0.01
 """Mesos launches nothing on less."""
 _SIZE = r"\d+[bkmgBKMG]?"
@@ -129,6 +132,8 @@ def build_request(options: RunOptions, settings: Settings) -> RunRequest:
     if problems:
         raise UsageError("\n".join(problems))
     program = options.program[0]
+    if not program:
+        raise UsageError("PROGRAM is empty")
     if not options.is_in_image:
         program = find_program(program, settings)
     words = (program, *options.program[1:])
@@ -226,6 +231,8 @@ def _count_problems(options: RunOptions) -> list[str]:
     procs = _procs(options)
     if options.nodes < 1:
         problems.append(f"-N {options.nodes}: at least 1 node is needed")
+    if options.nodes > MOST_NODES:
+        problems.append(f"-N {options.nodes}: must be {MOST_NODES} or fewer")
     if procs < 1:
         problems.append(f"-n {procs}: at least 1 rank is needed")
     elif procs < options.nodes:
@@ -265,6 +272,8 @@ def _list_problems(options: RunOptions, settings: Settings) -> list[str]:
             problems.append(f"-x {text}: must be NAME or NAME=VALUE")
         elif not equals and name not in settings.environ:
             problems.append(f"-x {name}: is not set here; give it a value with -x {name}=VALUE")
+    if options.hosts and not _split(options.hosts):
+        problems.append("--hosts: names no host")
     both = set(_split(options.hosts)) & set(_split(options.exclude))
     problems += [f"{host} is both in --hosts and in --exclude" for host in sorted(both)]
     if not re.fullmatch(r"\*|[^-./\s][^/\s]*(/[^-./\s][^/\s]*)*", options.role):
@@ -356,7 +365,8 @@ def _credentials(options: RunOptions) -> Credentials | None:
     try:
         secret = options.secret_file.read_text().strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise MrunkitError(f"cannot read {options.secret_file}: {error}") from error
+        reason = error.strerror if isinstance(error, OSError) else "it is not text"
+        raise MrunkitError(f"cannot read {options.secret_file}: {reason}") from error
     if not secret:
         raise UsageError(f"{options.secret_file} is empty; it must hold the secret")
     return Credentials(principal=options.principal, secret=secret)

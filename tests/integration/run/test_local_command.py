@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import re
 import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 from client import FOREVER, HELLO, Client, Mrunkit
@@ -46,6 +49,24 @@ def test_its_agents_have_attributes(mrunkit: Mrunkit) -> None:
     assert [line.split()[-1] for line in fast.lines] == ["host4"]
     cluster.signal(signal.SIGINT)
     assert cluster.wait().status == 0
+
+
+def test_an_address_that_cannot_be_said(mrunkit: Mrunkit) -> None:
+    """Has nothing to do with the port."""
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "mrunkit", "local", "--port", "0"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            env=mrunkit.environ(),
+            check=False,
+            timeout=60,
+        )
+    assert (done.returncode, done.stderr) == (
+        125,
+        "mrunkit: cannot write the output: No space left on device\n",
+    )
 
 
 def test_a_port_that_is_taken(mrunkit: Mrunkit) -> None:

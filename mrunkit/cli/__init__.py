@@ -23,13 +23,23 @@ def main() -> None:
     """Run the command line and exit with its status."""
     _open_closed_streams()
     _print_any_text()
+    try:
+        _run_with_cluster()
+    except KeyboardInterrupt:  # also where nobody expects it: in imports, and a second one
+        from mrunkit.errors import ExitStatus
+
+        sys.exit(ExitStatus.INTERRUPTED)
+    finally:
+        _drop_unwritten()
+
+
+def _run_with_cluster() -> None:
     cluster = _prepare_cluster(sys.argv[1:])
     try:
         _run_command(cluster)
     finally:
         if cluster is not None:
             cluster.stop()
-        _drop_unwritten()
 
 
 def _prepare_cluster(words: list[str]) -> ClusterProcess | None:
@@ -47,7 +57,7 @@ def _prepare_cluster(words: list[str]) -> ClusterProcess | None:
 
 def _run_command(cluster: ClusterProcess | None) -> None:
     from mrunkit.cli.app import add_all_but_run, app
-    from mrunkit.errors import ExitStatus, MrunkitError
+    from mrunkit.errors import MrunkitError
 
     if sys.argv[1:2] != ["run"]:
         add_all_but_run()
@@ -59,8 +69,6 @@ def _run_command(cluster: ClusterProcess | None) -> None:
             sys.stdout.flush()
     except MrunkitError as error:
         _fail(error)
-    except KeyboardInterrupt:
-        sys.exit(ExitStatus.INTERRUPTED)
     except BrokenPipeError:
         # Whoever read our listing has seen enough of it.
         sys.exit(128 + 13)

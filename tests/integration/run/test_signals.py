@@ -137,3 +137,13 @@ def test_a_rank_that_leaves_something_at_its_end(mrunkit: Mrunkit, cluster: Serv
     daemon += "stdin=s.DEVNULL, stdout=s.DEVNULL, stderr=s.DEVNULL)"
     ended = mrunkit.run(cluster.address, sys.executable, "-c", daemon)
     assert (ended.status, ended.stdout) == (0, ""), ended
+
+
+def test_ctrl_c_before_anything_is_there(mrunkit: Mrunkit) -> None:
+    """While the client is still being imported, as hasty people find out."""
+    shims = mrunkit.directory / "shims"
+    shims.mkdir()
+    (shims / "typer.py").write_text("import os, signal; os.kill(os.getpid(), signal.SIGINT)")
+    client = mrunkit.start("run", "local", FOREVER, variables={"PYTHONPATH": str(shims)})
+    ended = client.wait()
+    assert (ended.status, ended.stderr) == (130, "")

@@ -38,6 +38,8 @@ T = TypeVar("T")
 
 MISSED_HEARTBEATS = 2
 """So many intervals of silence mean that the master is gone."""
+LAST_LISTENING_SECONDS = 1.0
+"""For what came while this process was stopped (Ctrl-Z) and is still to be read."""
 LONGEST_BACKOFF_SECONDS = 15.0
 ZOOKEEPER_TIMEOUT_SECONDS = 10.0
 LAST_CALLS_SECONDS = 10.0
@@ -264,8 +266,11 @@ class Driver:
             self._watch.cancel()
         reason = f"no heartbeat from the master for {self._silence_seconds:g} s"
         self._watch = self._loop.call_later(
-            self._silence_seconds, self._close, Closed(reason=reason)
+            self._silence_seconds, self._listen_once_more, Closed(reason=reason)
         )
+
+    def _listen_once_more(self, closed: Closed) -> None:
+        self._watch = self._loop.call_later(LAST_LISTENING_SECONDS, self._close, closed)
 
     def _close(self, closed: Closed) -> None:
         if not self._ended.done():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 
@@ -88,6 +89,20 @@ def test_a_second_ctrl_c_does_not_wait(mrunkit: Mrunkit, cluster: Served) -> Non
         assert client.wait().status == 130
     first, second = (event["time"] for event in client.events if event["type"] == "Cancelled")
     assert seconds_draining(client) - (second - first) < 0.5
+
+
+def test_a_stopped_client_goes_on(mrunkit: Mrunkit, serve: Callable[..., Served]) -> None:
+    """Ctrl-Z and, longer than a master may be silent, fg: it was not the master who was silent."""
+    cluster = serve(heartbeat_interval=0.3)
+    with running(mrunkit, cluster) as client:
+        for _ in range(6):  # it is a race; once in three times it was lost
+            client.signal(signal.SIGSTOP)
+            time.sleep(1.0)
+            client.signal(signal.SIGCONT)
+            time.sleep(0.3)
+        assert not [event for event in client.events if event["type"] == "MasterLost"]
+        client.signal(signal.SIGINT)
+        assert client.wait().status == 130
 
 
 def test_ctrl_c_with_a_cluster_of_its_own(mrunkit: Mrunkit) -> None:

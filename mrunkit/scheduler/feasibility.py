@@ -104,11 +104,15 @@ def _too_small(
     pairs = list(zip(largest, spec.slot_sizes, strict=False))
     if all(round(had - size * asked, 3) >= 0 for had, size in pairs):
         return None
-    message = (
-        f"no {_agents(spec.nodes)} with {_each(spec, asked)} {dimension.name}"
-        f"{' each' if spec.procs % spec.nodes == 0 else ''}: "
-        f"the largest {spec.nodes} have {_listed([had for had, _ in pairs])}"
-    )
+    needed = f"{_each(spec, asked)} {dimension.name}"
+    have = _listed([had for had, _ in pairs])
+    if spec.nodes == 1:
+        message = f"no agent with {needed}: the largest has {have}"
+    else:
+        each = " each" if spec.procs % spec.nodes == 0 else ""
+        message = (
+            f"no {_agents(spec.nodes)} with {needed}{each}: the largest {spec.nodes} have {have}"
+        )
     steps = min(math.floor(round(had / size / dimension.step, 6)) for had, size in pairs)
     nearest = round(steps * dimension.step, 3)
     change: dict[str, Any] = {dimension.field: nearest}

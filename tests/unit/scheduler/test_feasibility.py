@@ -65,7 +65,7 @@ def test_uneven_slots_are_named_one_by_one() -> None:
 def test_one_agent_is_singular() -> None:
     """Grammar."""
     assert find_obstacle(job(1, 1, cpus=16.0), of_cpus(8)) == Infeasible(
-        message="no 1 agent with 16 cpus each: the largest 1 have 8", remedy="-c 8 would fit"
+        message="no agent with 16 cpus: the largest has 8", remedy="-c 8 would fit"
     )
 
 
@@ -87,7 +87,7 @@ def test_large_amounts_are_written_out() -> None:
         job(1, 1, cpus=1.0, mem=2097152.0), cluster(Resources(cpus=8, mem=1048576.0))
     )
     assert obstacle == Infeasible(
-        message="no 1 agent with 2097152 MB of memory each: the largest 1 have 1048576",
+        message="no agent with 2097152 MB of memory: the largest has 1048576",
         remedy="-m 1048576 would fit",
     )
 

@@ -10,6 +10,7 @@ import asyncio
 import errno
 import re
 import secrets
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -137,12 +138,7 @@ class Launch:
     async def _prepare(self) -> None:
         output_dir = self._options.output_dir
         if output_dir is not None:
-            try:
-                await asyncio.to_thread(Path(output_dir).mkdir, parents=True, exist_ok=True)
-            except OSError as error:
-                raise MrunkitError(
-                    f"cannot make --output-dir {output_dir}: {error.strerror}"
-                ) from error
+            await asyncio.to_thread(_make_writable, output_dir)
         await self._site.prepare()
 
     async def expect(self, launch: LaunchTask) -> TaskCommand:
@@ -305,6 +301,18 @@ class Launch:
             if connected > reported:
                 reported = connected
                 self._on_event(ProxiesAttached(count=connected))
+
+
+def _make_writable(output_dir: str) -> None:
+    """See that files can be made there: mpiexec would fail at the first output, with a riddle."""
+    try:
+        Path(output_dir).mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=output_dir):
+            pass
+    except OSError as error:
+        raise MrunkitError(
+            f"cannot write to --output-dir {output_dir}: {error.strerror}"
+        ) from error
 
 
 class HostSite:

@@ -70,6 +70,15 @@ def test_a_file_per_rank(mrunkit: Mrunkit) -> None:
     assert written == expected | {f"rank-{rank}.err": f"err {rank}\n" for rank in range(4)}
 
 
+def test_a_directory_that_takes_no_files(mrunkit: Mrunkit) -> None:
+    """Told before anything is asked of the cluster, not by mpiexec at the first output."""
+    ended = mrunkit.run("--output-dir", "/proc", "local", HELLO)
+    assert (ended.status, ended.stderr.splitlines()[1:]) == (
+        125,
+        ["mrunkit: cannot write to --output-dir /proc: No such file or directory"],
+    )
+
+
 def test_stdin_goes_to_rank_0(mrunkit: Mrunkit) -> None:
     """And to no other."""
     text = "".join(f"{number}\n" for number in range(5000)).encode()

@@ -35,13 +35,18 @@ def gc(
     """
     import time
 
-    from mrunkit.containers.engine import connect
+    from mrunkit.containers.engine import EngineError, connect
     from mrunkit.containers.gc import find_belongings, is_leftover
     from mrunkit.errors import ExitStatus
+    from mrunkit.output import say_error
     from mrunkit.settings import read_settings
 
     hostname = read_settings().hostname
-    engine = connect()
+    try:
+        engine = connect()
+    except EngineError as error:  # a local cluster leaves files where there is no Docker, too
+        engine = None
+        say_error(EngineError(f"looked for files only: {error}", remedy=error.remedy))
     found = find_belongings(engine, shares or [Path(SHARE_IN_CONTAINER)], now=time.time())
     entries = [
         {
@@ -61,7 +66,7 @@ def gc(
         raise typer.Exit(ExitStatus.FAILED)
 
 
-def _remove(engine: docker.DockerClient, belonging: Belonging) -> str | None:
+def _remove(engine: docker.DockerClient | None, belonging: Belonging) -> str | None:
     """Why it could not be removed, if it could not."""
     from mrunkit.containers.gc import RemovalError, remove
 

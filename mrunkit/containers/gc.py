@@ -75,14 +75,15 @@ def is_leftover(belonging: Belonging, *, hostname: str) -> bool:
 
 
 def find_belongings(
-    engine: docker.DockerClient, shares: Sequence[Path], *, now: float
+    engine: docker.DockerClient | None, shares: Sequence[Path], *, now: float
 ) -> list[Belonging]:
     """All containers, networks, volumes and files of jobs and clusters on this machine.
 
     Containers come first: what they use can only be removed after them. `now` is in seconds since
-    the epoch.
+    the epoch. Without an engine there may be files.
     """
-    return [*_belongings_in(engine), *_files(shares, now=now)]
+    of_engine = [] if engine is None else _belongings_in(engine)
+    return [*of_engine, *_files(shares, now=now)]
 
 
 def _belongings_in(engine: docker.DockerClient) -> list[Belonging]:
@@ -135,14 +136,40 @@ def _files(shares: Sequence[Path], *, now: float) -> list[Belonging]:
     ]
 
 
-def remove(engine: docker.DockerClient, belonging: Belonging) -> None:
+def _found_by(engine: docker.DockerClient) -> list[Belonging]:
+    with explained(image="", network=""):
+        labelled: dict[str, str | list[str] | bool] = {"label": JOB_LABEL}
+        of_clusters: dict[str, str | list[str] | bool] = {"label": OWNER_LABEL}
+        containers = {
+            container.id: container
+            for filters in (labelled, of_clusters)
+            for container in engine.containers.list(all=True, filters=filters, ignore_removed=True)
+        }
+        found = [
+            _belonging(Kind.CONTAINER, c.name, c.labels, has_ended=c.status in ("exited", "dead"))
+            for c in containers.values()
+        ]
+        found += [
+            _belonging(Kind.NETWORK, n.name, n.attrs["Labels"] or {})
+            for n in engine.networks.list(filters=labelled)
+        ]
+        found += [
+            _belonging(Kind.VOLUME, v.name, v.attrs["Labels"] or {})
+            for v in engine.volumes.list(filters=labelled)
+        ]
+    return found
+
+
+def remove(engine: docker.DockerClient | None, belonging: Belonging) -> None:
     """Remove one thing; that it has gone meanwhile is as good. Raises RemovalError."""
     import docker.errors
 
     try:
         if belonging.kind is Kind.FILES:
             shutil.rmtree(belonging.name)
-        elif belonging.kind is Kind.CONTAINER:
+            return
+        assert engine is not None, "it has told of this"
+        if belonging.kind is Kind.CONTAINER:
             remove_container(engine.api, belonging.name)
         elif belonging.kind is Kind.NETWORK:
             engine.api.remove_network(belonging.name)

@@ -83,3 +83,17 @@ def test_a_port_that_is_taken(mrunkit: Mrunkit) -> None:
             "mrunkit:   give another --port, or --port 0 for a free one",
         ],
     )
+
+
+def test_what_a_killed_one_leaves_is_removed_without_docker(mrunkit: Mrunkit) -> None:
+    """By `mrunkit gc`, on machines that have none as well."""
+    cluster, _ = start_local(mrunkit)
+    (directory,) = mrunkit.tmp.iterdir()
+    cluster.kill()
+    removed = mrunkit.start("gc", variables={"DOCKER_HOST": "unix:///nowhere"}).wait()
+    assert removed.status == 0
+    assert removed.stderr.startswith("mrunkit: looked for files only: ")
+    assert [line.split() for line in removed.stdout.splitlines()[1:]] == [
+        ["files", str(directory), "removed"]
+    ]
+    assert not directory.exists()

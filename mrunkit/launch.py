@@ -118,7 +118,6 @@ class Launch:
         self._site = site
         self._master = master
         self._on_event = on_event
-        self._token = secrets.token_urlsafe(32)
         self._mpich_version = ""
         """As the proxies tell it; an image need not."""
         self._rendezvous: Rendezvous | None = None
@@ -145,12 +144,12 @@ class Launch:
         """Prepare for a task's call; returns what the task is to run."""
         if self._rendezvous is None:
             self._rendezvous = await self._open_rendezvous()
-        self._rendezvous.expect(launch.task_id)
+        token = self._rendezvous.expect(launch.task_id)
         return self._site.task(
             launch,
             {
                 "MRUNKIT_RENDEZVOUS": self._rendezvous.url,
-                "MRUNKIT_TOKEN": self._token,
+                "MRUNKIT_TOKEN": token,
                 "MRUNKIT_TASK": launch.task_id,
                 "MRUNKIT_PROXY": self._site.proxy_path,
                 "MRUNKIT_WORKDIR": self._site.program.workdir or "",
@@ -250,7 +249,7 @@ class Launch:
     async def _open_rendezvous(self) -> Rendezvous:
         rendezvous = Rendezvous(
             address=await self._site.open(self._master()),
-            token=self._token,
+            new_token=lambda: secrets.token_urlsafe(32),
             on_connected=self._connected,
             on_lost=lambda task_id: self._on_event(ProxyLost(task_id=task_id)),
             on_problem=lambda task_id, problem: self._complain(task_id, self._explain(problem)),

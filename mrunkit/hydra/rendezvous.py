@@ -65,6 +65,7 @@ class RendezvousError(MrunkitError):
 class Rendezvous:
     """The server, from `open` to `close` or as a context manager; callbacks come in its loop.
 
+    `new_token()`: makes one for a task that is expected; nobody guesses it.
     `on_connected(task_id, address, version)`: ready, version empty if it could not tell.
     `on_lost(task_id)`: went away before it was answered.
     `on_problem(task_id, problem)`: it cannot take part, and ends by itself.
@@ -74,21 +75,22 @@ class Rendezvous:
         self,
         *,
         address: str,
-        token: str,
+        new_token: Callable[[], str],
         on_connected: Callable[[str, str, str], None],
         on_lost: Callable[[str], None],
         on_problem: Callable[[str, Problem], None],
         request_seconds: float = REQUEST_SECONDS,
     ) -> None:
         self._address = address
-        self._authorization = f"Bearer {token}".encode()
+        self._new_token = new_token
         self._on_connected = on_connected
         self._on_lost = on_lost
         self._on_problem = on_problem
         self.request_seconds = request_seconds
         self._port = 0
         self._server: asyncio.Server | None = None
-        self._expected: set[str] = set()
+        self._expected: dict[str, bytes] = {}
+        """What a task has to say in the header Authorization."""
         self._waiting: dict[str, _Connection] = {}
         self._told: dict[str, tuple[str, str]] = {}
         self._strangers: dict[_Connection, None] = {}
@@ -126,13 +128,15 @@ class Rendezvous:
         host = f"[{self._address}]" if ":" in self._address else self._address
         return f"http://{host}:{self._port}"
 
-    def expect(self, task_id: str) -> None:
-        """Let this task in when it calls."""
-        self._expected.add(task_id)
+    def expect(self, task_id: str) -> str:
+        """Let this task in when it calls with the token that is returned."""
+        token = self._new_token()
+        self._expected[task_id] = f"Bearer {token}".encode()
+        return token
 
     def dismiss(self, task_id: str) -> None:
         """Let this task in no more; if it waits, it is sent away, and ends."""
-        self._expected.discard(task_id)
+        self._expected.pop(task_id, None)
         self._told.pop(task_id, None)
         waiting = self._waiting.pop(task_id, None)
         if waiting is not None:
@@ -143,7 +147,7 @@ class Rendezvous:
         waiting = self._waiting.pop(task_id, None)
         if waiting is None:
             return False
-        self._expected.discard(task_id)
+        self._expected.pop(task_id, None)
         waiting.respond(200, launch.answer())
         return True
 
@@ -177,15 +181,14 @@ class Rendezvous:
         """Decide on a complete request."""
         self.introduced(connection)
         headers = connection.headers
-        if not hmac.compare_digest(headers.get(b"authorization", b""), self._authorization):
+        task_id = _text(headers, b"mrunkit-task")
+        expected = self._expected.get(task_id)
+        told = headers.get(b"authorization", b"")
+        if expected is None or not hmac.compare_digest(told, expected):
             connection.respond(403, b"")
             return
-        task_id = _text(headers, b"mrunkit-task")
-        if task_id not in self._expected:
-            connection.respond(404, b"")
-            return
         if b"mrunkit-problem" in headers:
-            self._expected.discard(task_id)
+            self._expected.pop(task_id, None)
             connection.respond(204, b"")
             self._on_problem(task_id, _problem(_text(headers, b"mrunkit-problem")))
             return

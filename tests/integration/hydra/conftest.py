@@ -152,7 +152,7 @@ async def running_job(
 
     async with Rendezvous(
         address="127.0.0.1",
-        token=TOKEN,
+        new_token=lambda: TOKEN,
         on_connected=lambda *told: heard.put_nowait(("connected", *told)),
         on_lost=lambda task_id: heard.put_nowait(("lost", task_id)),
         on_problem=on_problem,

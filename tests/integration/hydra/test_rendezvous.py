@@ -70,7 +70,7 @@ class Caller:
 
 @pytest.mark.parametrize(
     ("task_id", "token", "status"),
-    [("t.0", "wrong", 403), ("t.0", "", 403), ("t.0", TOKEN + "x", 403), ("t.9", TOKEN, 404)],
+    [("t.0", "wrong", 403), ("t.0", "", 403), ("t.0", TOKEN + "x", 403), ("t.9", TOKEN, 403)],
 )
 def test_who_is_not_expected_is_refused(
     new_job: NewJob, task_id: str, token: str, status: int
@@ -83,6 +83,30 @@ def test_who_is_not_expected_is_refused(
             caller = await Caller.call(job.rendezvous.url, task_id, token)
             assert await caller.answer() == (status, b"")
             assert job.heard.empty()
+
+    asyncio.run(run())
+
+
+def test_a_token_is_one_tasks_own() -> None:
+    """Who sees that of one task cannot call in for another."""
+
+    async def run() -> None:
+        nothing: Callable[..., None] = lambda *told: None  # noqa: E731
+        tokens = iter(("first", "second"))
+        connected: asyncio.Queue[str] = asyncio.Queue()
+        async with Rendezvous(
+            address="127.0.0.1",
+            new_token=lambda: next(tokens),
+            on_connected=lambda task_id, *_: connected.put_nowait(task_id),
+            on_lost=nothing,
+            on_problem=nothing,
+        ) as rendezvous:
+            assert [rendezvous.expect(task_id) for task_id in ("t.0", "t.1")] == ["first", "second"]
+            stranger = await Caller.call(rendezvous.url, "t.1", "first")
+            assert await stranger.answer() == (403, b"")
+            task = await Caller.call(rendezvous.url, "t.1", "second")
+            assert await asyncio.wait_for(connected.get(), PATIENCE) == "t.1"
+            await task.hang_up()
 
     asyncio.run(run())
 
@@ -238,7 +262,7 @@ def test_an_answered_task_is_not_answered_again(new_job: NewJob) -> None:
 
             again = await Caller.call(job.rendezvous.url, "t.0")
 
-            assert await again.answer() == (404, b"")
+            assert await again.answer() == (403, b"")
 
     asyncio.run(run())
 
@@ -291,7 +315,7 @@ def test_it_listens_on_its_address_only() -> None:
         nothing: Callable[..., None] = lambda *told: None  # noqa: E731
         async with Rendezvous(
             address="127.0.1.9",
-            token=TOKEN,
+            new_token=lambda: TOKEN,
             on_connected=nothing,
             on_lost=nothing,
             on_problem=nothing,
@@ -311,7 +335,7 @@ def test_an_address_that_is_not_this_machines_is_an_error() -> None:
         nothing: Callable[..., None] = lambda *told: None  # noqa: E731
         async with Rendezvous(
             address="192.0.2.1",
-            token=TOKEN,
+            new_token=lambda: TOKEN,
             on_connected=nothing,
             on_lost=nothing,
             on_problem=nothing,

@@ -33,7 +33,7 @@ def programs_with(directory: Path, program: str) -> Path:
 
 
 def command_line(pid: int) -> str:
-    return Path(f"/proc/{pid}/cmdline").read_text()
+    return Path(f"/proc/{pid}/cmdline").read_text(errors="replace")
 
 
 @pytest.mark.parametrize("program", ["bash", "curl", "python3", "wget", "busybox wget"])

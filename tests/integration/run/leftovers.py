@@ -69,12 +69,13 @@ def _processes() -> Iterator[Process]:
         if not entry.name.isdigit():
             continue
         with contextlib.suppress(OSError):  # processes end while one looks
-            stat = Path(entry.path, "stat").read_text()
+            # Whatever a process calls itself, and whoever's it is.
+            stat = Path(entry.path, "stat").read_text(errors="replace")
             state, parent = stat.rpartition(")")[2].split()[:2]
             if state in "ZX":
                 _bury(int(entry.name), int(parent))
                 continue
-            command = Path(entry.path, "cmdline").read_bytes().replace(b"\0", b" ").decode()
+            command = Path(entry.path, "cmdline").read_text(errors="replace").replace("\0", " ")
             yield Process(pid=int(entry.name), parent=int(parent), command=command.strip())
 
 

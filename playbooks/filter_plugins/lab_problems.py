@@ -499,27 +499,40 @@ def _kernel_remedy(
 
 
 def check_docker(hosts: Sequence[Host], settings: Settings) -> Iterator[Problem]:
-    """Where Docker is yet to come, there is one that the lab's Mesos works with."""
+    """Docker is, or will be, one that the lab's Mesos works with."""
     if not settings.docker_max_major:
         return
+    most = int(settings.docker_max_major)
     source = settings.docker_source or "distribution"
     is_own = source == "repository" and bool(settings.docker_repository_url)
     for host, probe in _probed(hosts):
         system = probe["system"].get("ID", ""), probe["system"].get("VERSION_ID", "")
         begins = OLDEST_DOCKER.get(system, {})
         oldest = begins.get(source, 0)
-        if is_own or probe["docker"] or oldest <= int(settings.docker_max_major):
+        has_older = is_own or oldest <= most
+        there = _docker_numbers(probe["docker"])
+        if there[0] <= most if there else has_older:
             continue
-        instead = "" if "distribution" in begins else "leave docker_source out, or "
+        none = f"no Docker, and its {source} none before {oldest}"
+        seen = f"Docker {probe['docker']}" if there else none
         yield Problem(
             check="docker",
             host=host.name,
-            problem=f"has no Docker, and its {source} none before {oldest}; docker_max_major is"
-            f" {settings.docker_max_major}, as agents of Apache Mesos start no container with a"
-            " newer one",
-            remedy=f"{instead}take the maintained fork of Mesos (mesos_package=aventer-mesos, and"
+            problem=f"has {seen}; docker_max_major is {most}, as agents of Apache Mesos start no"
+            " container with a newer one",
+            remedy=_way_to_older_docker(begins, is_there=bool(there), has_older=has_older)
+            + "take the maintained fork of Mesos (mesos_package=aventer-mesos, and"
             " docker_max_major='' if that is set)",
         )
+
+
+def _way_to_older_docker(begins: Mapping[str, int], *, is_there: bool, has_older: bool) -> str:
+    """What to do for one before an "or", if there is any."""
+    if not has_older and "distribution" in begins:
+        return ""
+    steps = ["remove it"] if is_there else []
+    steps += [] if has_older else ["leave docker_source out"]
+    return " and ".join(steps) + ", or "
 
 
 def check_cgroups(hosts: Sequence[Host], settings: Settings) -> Iterator[Problem]:

@@ -62,7 +62,7 @@ def test_a_kernel_is_asked_for_the_match_that_its_docker_takes(
         probe = seen["host1"]["probed"]["probe"]
         probe["docker"] = there
         probe["kernel"]["features"].update({"xt_bpf": "no", "xt_u32": "no", match: "yes"})
-        if not problems(seen, **settings):
+        if not problems(seen, **{"docker_max_major": "", **settings}):
             found.add(match)
     assert found == enough
 
@@ -109,12 +109,32 @@ def test_a_system_without_a_docker_for_this_mesos_is_told(
     assert told == ([("docker", "host1", remedy)] if remedy else [])
 
 
-def test_a_docker_that_is_there_needs_no_source() -> None:
-    """Whether it is allowed is for the role to say, which leaves it in place."""
+@pytest.mark.parametrize(
+    ("system", "settings", "remedy"),
+    [
+        (("debian", "12"), {}, "remove it, or take the maintained fork"),
+        (("debian", "12"), {"docker_max_major": "26"}, None),
+        (("debian", "12"), {"docker_max_major": ""}, None),
+        (("debian", "13"), {}, "take the maintained fork"),
+        (("ubuntu", "24.04"), {}, "remove it, or take"),
+        (
+            ("ubuntu", "24.04"),
+            {"docker_source": "repository"},
+            "remove it and leave docker_source out, or take",
+        ),
+    ],
+)
+def test_a_docker_that_is_too_new_is_told_before_anything_changes(
+    system: tuple[str, str], settings: dict[str, Any], remedy: str | None
+) -> None:
+    """It is left in place; where an older one is to be had, that is a way out."""
     seen = sound_lab()
     probe = seen["host1"]["probed"]["probe"]
-    probe.update(system={"ID": "debian", "VERSION_ID": "13"}, docker="26.1.5+dfsg1")
-    assert problems(seen) == []
+    names = ("ID", "VERSION_ID")
+    probe.update(system=dict(zip(names, system, strict=True)), docker="26.1.5+dfsg1")
+    found = plugin.lab_problems(seen, {**SOUND_SETTINGS, **settings})
+    told = [(item["check"], item["host"], item["remedy"][: len(remedy or "")]) for item in found]
+    assert told == ([("docker", "host1", remedy)] if remedy else [])
 
 
 def test_what_cannot_be_known_of_a_kernel_is_no_problem() -> None:

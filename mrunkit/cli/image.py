@@ -185,6 +185,7 @@ def distribute(
 ) -> None:
     """Bring an image to hosts without a registry, over ssh; those that have it are skipped."""
     from mrunkit.cli.bars import bars
+    from mrunkit.cli.playbook import require_hosts
     from mrunkit.containers.distribute import Archive, Outcome, require_name, save_image
     from mrunkit.containers.distribute import distribute as distribute_image
     from mrunkit.containers.engine import connect
@@ -195,6 +196,7 @@ def distribute(
     from mrunkit.ssh import connected
 
     settings = read_settings()
+    require_hosts(limit)
     hosts = read_inventory(inventory, limit=limit)
     engine = connect()
     info = inspect_image(engine, name)

@@ -42,6 +42,14 @@ Verbose = Annotated[
 ]
 
 
+def require_hosts(limit: str | None) -> None:
+    """Refuse an empty --limit, as of a variable that is not set: Ansible takes all hosts."""
+    from mrunkit.errors import UsageError
+
+    if limit is not None and not limit.strip(" ,:"):
+        raise UsageError("--limit: names no host")
+
+
 def apply_shown(run: PlaybookRun, lab: Lab) -> Applied:
     """Apply a playbook to a lab, showing how it goes on stderr."""
     from datetime import datetime

@@ -35,13 +35,14 @@ def teardown(
     minutes to end by itself (-e drain_patience=SECONDS) before it is ended. Take them out of the
     inventory then, and bootstrap the rest once more.
     """
-    from mrunkit.cli.playbook import apply_shown
+    from mrunkit.cli.playbook import apply_shown, require_hosts
     from mrunkit.errors import UsageError
     from mrunkit.output import counted
     from mrunkit.provision.lab import read_lab
     from mrunkit.provision.packaged import playbooks_directory
     from mrunkit.provision.playbooks import PlaybookRun
 
+    require_hosts(limit)
     if limit is not None and is_share_removed:
         raise UsageError("--remove-share is for the whole lab, and goes with no --limit")
     given = tuple(extra_vars or ())

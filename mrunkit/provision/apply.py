@@ -58,6 +58,15 @@ def read_steps(playbook: Path) -> tuple[str, ...]:
     return tuple(Path(name).stem for name in imported if name is not None)
 
 
+def read_tags(playbook: Path) -> set[str]:
+    """The tags of the plays in the playbooks that a playbook imports."""
+    import yaml
+
+    files = (playbook.with_name(f"{step}.yml") for step in read_steps(playbook))
+    plays = (play for file in files for play in yaml.safe_load(file.read_text()))
+    return {tag for play in plays for tag in play.get("tags", ())}
+
+
 def apply(
     run: PlaybookRun,
     lab: Lab,

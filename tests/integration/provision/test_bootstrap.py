@@ -199,6 +199,27 @@ def test_teardown_does_not_start_unasked(checkout: Checkout) -> None:
 
 
 @pytest.mark.parametrize(
+    ("command", "words", "told"),
+    [
+        ("teardown", ("--yes", "--limit", ""), "--limit: names no host"),
+        ("bootstrap", ("--limit", " "), "--limit: names no host"),
+        ("bootstrap", ("--tags", ""), "--tags: names no step"),
+        ("bootstrap", ("--tags", "base,dokcer"), "--tags dokcer: there is no such step"),
+    ],
+)
+def test_what_names_nothing_is_not_taken_for_all(
+    checkout: Checkout, command: str, words: tuple[str, ...], told: str
+) -> None:
+    """A variable of the shell that is not set must not take the whole lab out."""
+    checkout.write_playbooks(base=TOUCH)
+    checkout.write_playbook("teardown", TOUCH)
+    ended = checkout.run(command, "inventory.ini", *words)
+    assert ended.returncode == 2
+    assert told in ended.stderr
+    assert list(checkout.inventory.parent.glob("*.touched")) == []
+
+
+@pytest.mark.parametrize(
     ("words", "told"),
     [
         ((), "keeps the share: True"),

@@ -143,24 +143,43 @@ def _host(name: str, variables: Mapping[str, Any]) -> Host:
                 f"{name}: {key} is a template, which only a playbook fills in",
                 remedy="write its value into the inventory",
             )
-    key_file = variables.get("ansible_ssh_private_key_file")
-    port = str(variables.get("ansible_port", ""))
-    if port and not port.isdecimal():
-        raise InventoryError(f"{name}: ansible_port {port} is no number")
+    said = {key: _text(name, key, variables.get(key)) for key in SSH_VARIABLES}
+    key_file = said["ansible_ssh_private_key_file"]
+    port = said["ansible_port"]
+    if port is not None and not (port.isdecimal() and 0 < int(port) < 65536):
+        raise InventoryError(f"{name}: ansible_port {port} is no number of a port")
     options = _ssh_options(name, variables)
     known_hosts = options.get("userknownhostsfile")
     jump = options.get("proxyjump")
+    config_file = options.get(CONFIG_FILE)
+    if config_file == "none":  # ssh's word for no configuration at all
+        config_file = os.devnull
     return Host(
         name=name,
-        address=str(variables.get("ansible_host", name)),
-        user=variables.get("ansible_user"),
-        port=int(port) if port else None,
-        key_file=None if key_file is None else str(Path(key_file).expanduser()),
+        address=said["ansible_host"] or name,
+        user=said["ansible_user"],
+        port=None if port is None else int(port),
+        key_file=None if key_file is None else str(expanded(key_file)),
         known_hosts=None if known_hosts is None else tuple(_paths(known_hosts)),
-        config_file=next(_paths(options.get(CONFIG_FILE, "")), None),
+        config_file=None if config_file is None else str(expanded(config_file)),
         jump=None if jump in (None, "none") else jump,
         is_here=variables.get("ansible_connection") == "local",
     )
+
+
+def _text(name: str, key: str, value: Any) -> str | None:
+    """A variable's value as it is written; None: nothing is."""
+    if isinstance(value, dict | list):
+        raise InventoryError(f"{name}: {key} must be a single value, not {value}")
+    return None if value is None or value == "" else str(value)
+
+
+def expanded(path: str) -> Path:
+    """A path with ~ and ~USER filled in; raises InventoryError if there is no such user."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise InventoryError(f"{path}: nobody here has this home directory") from error
 
 
 def _ssh_options(name: str, variables: Mapping[str, Any]) -> dict[str, str]:
@@ -185,4 +204,4 @@ def _ssh_options(name: str, variables: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _paths(text: str) -> Iterator[str]:
-    return (str(Path(word).expanduser()) for word in text.split())
+    return (str(expanded(word)) for word in text.split())

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from mrunkit.errors import MrunkitError
-from mrunkit.inventory import Host
+from mrunkit.inventory import Host, expanded
 
 if TYPE_CHECKING:
     import fabric
@@ -190,12 +190,20 @@ def connected(host: Host) -> Iterator[SshRemote]:
 
     # It logs what it then raises.
     logging.getLogger("paramiko").setLevel(logging.CRITICAL)
-    connection = _connection(host)
+    try:
+        connection = _connection(host)
+    except (paramiko.SSHException, OSError, ValueError) as error:
+        raise SshError(
+            f"cannot tell how to reach {host.address}: {_reason(error)}",
+            remedy="correct ansible_host and ansible_ssh_common_args in the inventory, or "
+            "~/.ssh/config",
+        ) from error
     try:
         try:
             open_patiently(connection.open, time.sleep)
-        except (paramiko.SSHException, OSError, EOFError) as error:
-            raise _explained(error, connection) from error
+        # ValueError: of a name that cannot be one, and of a key that is damaged.
+        except (paramiko.SSHException, OSError, EOFError, ValueError) as error:
+            raise explain_login(error, connection) from error
         yield SshRemote(connection.transport)
     finally:
         connection.close()
@@ -256,7 +264,7 @@ def _trust_known_hosts_only(
     files += configured if known_hosts is None else known_hosts
     name = _known_name(connection.host, connection.port)
     known = connection.client.get_host_keys()
-    for path in (Path(file).expanduser() for file in files):
+    for path in map(expanded, files):
         for key in known_keys(path, name) if path.is_file() else ():
             if key.get_name() not in (known.lookup(name) or ()):  # the first one counts
                 known.add(name, key.get_name(), key)
@@ -294,7 +302,8 @@ def _known_name(host: str, port: int | None) -> str:
     return host if port in (None, 22) else f"[{host}]:{port}"
 
 
-def _explained(error: Exception, connection: fabric.Connection) -> SshError:
+def explain_login(error: Exception, connection: fabric.Connection) -> SshError:
+    """What is said of an error while logging in, and what to do."""
     import paramiko
 
     where = f"{connection.user}@{connection.host} port {connection.port}"
@@ -320,5 +329,26 @@ def _explained(error: Exception, connection: fabric.Connection) -> SshError:
             remedy="name the right one in the inventory (ansible_ssh_private_key_file), "
             "or bring ours there: ssh-copy-id",
         )
-    said = str(error) or type(error).__name__
-    return SshError(f"cannot reach {where}: {said}", remedy=f"try: {login}")
+    if isinstance(error, FileNotFoundError | PermissionError) and error.filename:
+        return SshError(
+            f"cannot log in to {where}: {_reason(error)}",
+            remedy="correct ansible_ssh_private_key_file in the inventory, or ~/.ssh/config",
+        )
+    if "No existing session" in str(error):  # paramiko's word when its time is over
+        return SshError(
+            f"{where} takes the connection and says nothing for {CONNECT_SECONDS:g} s",
+            remedy=f"does sshd hang there, or listen at another port? try: {login}",
+        )
+    return SshError(f"cannot reach {where}: {_reason(error)}", remedy=f"try: {login}")
+
+
+def _reason(error: Exception) -> str:
+    """What went wrong, without Python's numbers."""
+    import paramiko
+
+    if isinstance(error, paramiko.ssh_exception.NoValidConnectionsError):
+        # One for each address of the name.
+        return _reason(next(iter(error.errors.values())))
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    return str(error) or type(error).__name__

@@ -62,7 +62,7 @@ def parse_settings(variables: Variables, directory: Path) -> LabSettings:
         master_port=variables.port("lab_master_port"),
         principal=variables.text("lab_mesos_principal") if has_authentication else None,
         user=variables.text("lab_user") or None,
-        state_dir=directory / Path(variables.text("lab_state_dir")).expanduser(),
+        state_dir=directory / variables.directory("lab_state_dir"),
     )
 
 
@@ -80,6 +80,10 @@ class Variables:
         values = {host: variables.get(name, default) for host, variables in self._hosts.items()}
         hosts_by_value: dict[str, str] = {}
         for host, value in values.items():
+            if isinstance(value, dict | list):
+                told = "an encrypted one" if "__ansible_vault" in value else value
+                self.problems.append(f"{name} must be a plain value, not {told}")
+                return str(default)
             hosts_by_value.setdefault("" if value is None else str(value), host)
         if len(hosts_by_value) > 1:
             told = " and ".join(f"{v or 'empty'} for {h}" for v, h in hosts_by_value.items())
@@ -110,6 +114,15 @@ class Variables:
         if not text.startswith("/"):
             self.problems.append(f"{name} must be an absolute path, not {text or 'empty'}")
         return text.rstrip("/") or "/"
+
+    def directory(self, name: str) -> Path:
+        """A directory on this machine."""
+        text = self.text(name)
+        try:
+            return Path(text).expanduser()
+        except RuntimeError:
+            self.problems.append(f"{name} is {text}, and nobody here has this home directory")
+            return Path(text)
 
     def subnet(self, name: str) -> IPv4Network:
         """A network in CIDR notation."""

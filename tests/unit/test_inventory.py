@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -81,12 +82,13 @@ def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
     [
         ({"ansible_user": "{{ lookup('env', 'USER') }}"}, "ansible_user is a template"),
         ({"ansible_port": "ssh"}, "ansible_port ssh is no number"),
+        ({"ansible_port": 99999}, "ansible_port 99999 is no number"),
+        ({"ansible_host": ["192.0.2.1"]}, "ansible_host must be a single value"),
+        ({"ansible_ssh_private_key_file": "~no-such-user/id"}, "~no-such-user/id: nobody"),
     ],
 )
-def test_what_only_a_playbook_could_make_of_it_is_refused(
-    variables: dict[str, str], problem: str
-) -> None:
-    """Rather than to log in as somebody called {{ user }}."""
+def test_what_cannot_be_meant_is_refused(variables: dict[str, Any], problem: str) -> None:
+    """Rather than to log in as somebody called {{ user }}, or at port 34463 for 99999."""
     listing = {"_meta": {"hostvars": {"a": variables}}, "all": {"hosts": ["a"]}}
     with pytest.raises(InventoryError, match=problem):
         parse_listing(listing)
@@ -101,7 +103,14 @@ def test_a_local_connection_is_this_machine() -> None:
     assert parse_listing(listing) == [Host(name="a", address="a", is_here=True)]
 
 
-def host_of(**variables: str) -> Host:
+def test_what_is_written_in_yaml_is_text_or_nothing() -> None:
+    """A file called 7 is a file; an empty value is one that is not set."""
+    host = host_of(ansible_host=None, ansible_port=None, ansible_user=5, ansible_ssh_args=None)
+    assert host == Host(name="a", address="a", user="5")
+    assert host_of(ansible_ssh_private_key_file=7).key_file == "7"
+
+
+def host_of(**variables: object) -> Host:
     """The one host of a listing, with these variables."""
     (host,) = parse_listing({"_meta": {"hostvars": {"a": variables}}, "all": {"hosts": ["a"]}})
     return host
@@ -125,6 +134,14 @@ def host_of(**variables: str) -> Host:
         (
             {"ansible_ssh_args": "-o ProxyJump=first", "ansible_ssh_common_args": "-J second"},
             Host(name="a", address="a", jump="first"),
+        ),
+        (
+            {"ansible_ssh_common_args": "-F none"},
+            Host(name="a", address="a", config_file="/dev/null"),
+        ),
+        (
+            {"ansible_ssh_common_args": "-F '/my lab/config'"},
+            Host(name="a", address="a", config_file="/my lab/config"),
         ),
         (
             {"ansible_ssh_common_args": "-oStrictHostKeyChecking=no -oProxyJump=none"},

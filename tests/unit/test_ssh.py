@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import base64
+import errno
 from pathlib import Path
 
+import fabric
 import paramiko
 import pytest
 from paramiko.hostkeys import HostKeyEntry
 
-from mrunkit.ssh import LOGIN_PAUSES, known_keys, open_patiently
+from mrunkit.inventory import Host
+from mrunkit.ssh import LOGIN_PAUSES, SshError, connected, explain_login, known_keys, open_patiently
 
 
 def line(names: str, key: str) -> str:
@@ -101,3 +104,31 @@ def test_what_another_try_would_not_change_is_not_tried_again() -> None:
     door = Door(paramiko.AuthenticationException("no"), None)
     with pytest.raises(paramiko.AuthenticationException):
         open_patiently(door.open, door.pauses.append)
+
+
+@pytest.mark.parametrize(
+    ("host", "problem"),
+    [
+        (Host(name="a", address="192.0.2.1", config_file="/none/such"), "/none/such: No such file"),
+        (Host(name="a", address="me@192.0.2.1:x"), "invalid literal for int"),
+        (Host(name="a", address="me@127.0.0.1", user="you"), "user"),
+        (Host(name="a", address="127..0.1"), "label"),
+        (Host(name="a", address="127.0.0.1", port=1), "cannot reach .* port 1: Connection refused"),
+    ],
+)
+def test_what_cannot_be_reached_is_told_in_words(host: Host, problem: str) -> None:
+    """Whatever is wrong with the inventory or ssh's configuration; no number of Python's."""
+    with pytest.raises(SshError, match=problem) as raised, connected(host):
+        pass
+    assert "Errno" not in str(raised.value)
+    assert raised.value.remedy is not None
+
+
+def test_a_silent_host_and_a_missing_key_are_told(tmp_path: Path) -> None:
+    """By what they are, not by what paramiko calls them."""
+    key = str(tmp_path / "no-key")
+    connection = fabric.Connection("192.0.2.1", user="me", port=22)
+    missing = FileNotFoundError(errno.ENOENT, "No such file or directory", key)
+    assert f"{key}: No such file" in str(explain_login(missing, connection))
+    silent = paramiko.SSHException("No existing session")
+    assert "says nothing for 15 s" in str(explain_login(silent, connection))

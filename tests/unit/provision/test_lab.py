@@ -130,6 +130,22 @@ lab_network=other
     )
 
 
+def test_values_that_are_none_are_told(tmp_path: Path) -> None:
+    """A vault's is not decrypted for us, and ~ needs somebody's home directory."""
+    text = f"""\
+{INVENTORY}
+[all:vars]
+lab_share=['/share']
+lab_state_dir=~no-such-user/lab
+lab_user={{'__ansible_vault': '$ANSIBLE_VAULT;1.1;AES256'}}
+"""
+    assert problems(tmp_path, text) == [
+        "lab_share must be a plain value, not ['/share']",
+        "lab_user must be a plain value, not an encrypted one",
+        "lab_state_dir is ~no-such-user/lab, and nobody here has this home directory",
+    ]
+
+
 def test_addresses_that_a_bootstrap_found_are_known_afterwards(tmp_path: Path) -> None:
     """Those in the inventory win; a run with --limit adds to what is known."""
     keep_addresses(tmp_path / ".mrunkit", {"host0": "10.9.9.9", "host1": "10.1.0.11"})

@@ -10,13 +10,28 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
+from mrunkit.errors import MrunkitError
+
 
 def read_addresses(state_dir: Path) -> dict[str, str]:
     """Address by name of host; empty before the first bootstrap."""
     file = _file(state_dir)
-    if not file.exists():
+    try:
+        addresses = json.loads(file.read_text())
+    except (FileNotFoundError, NotADirectoryError):
         return {}
-    addresses: dict[str, str] = json.loads(file.read_text())
+    except OSError as error:
+        raise MrunkitError(
+            f"cannot read {file}, the lab's addresses: {error.strerror}",
+            remedy="is this the account that the lab belongs to?",
+        ) from error
+    except ValueError:
+        addresses = None
+    if not isinstance(addresses, dict):
+        raise MrunkitError(
+            f"{file} does not hold the lab's addresses",
+            remedy="remove it; the next bootstrap writes it again",
+        )
     return addresses
 
 

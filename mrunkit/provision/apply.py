@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Protocol, TextIO
+from typing import IO, Protocol
 
 from mrunkit.errors import MrunkitError
 from mrunkit.inventory import Host
@@ -105,7 +105,7 @@ def apply(
 def locked(state_dir: Path) -> Iterator[None]:
     """Keep others from working on the same lab; raises ProvisionError if somebody does."""
     make_state_dir(state_dir)
-    with (state_dir / "lock").open("a+") as file:
+    with _opened(state_dir / "lock", "a+") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -124,10 +124,21 @@ def make_state_dir(state_dir: Path) -> None:
     try:
         state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
-        raise ProvisionError(
-            f"cannot make {state_dir} for the lab's secrets and logs: {error.strerror}",
-            remedy="name another directory in the inventory: lab_state_dir",
-        ) from error
+        raise _cannot_make(state_dir, error) from error
+
+
+def _opened(file: Path, mode: str) -> IO[str]:
+    try:
+        return file.open(mode)
+    except OSError as error:
+        raise _cannot_make(file, error) from error
+
+
+def _cannot_make(path: Path, error: OSError) -> ProvisionError:
+    return ProvisionError(
+        f"cannot make {path} for the lab's secrets and logs: {error.strerror}",
+        remedy="name another directory in the inventory: lab_state_dir",
+    )
 
 
 def describe_failures(progress: Progress, hosts: Mapping[str, Host]) -> list[str]:
@@ -182,10 +193,10 @@ def _place(failure: Failure) -> str:
 
 
 @contextlib.contextmanager
-def _log(run: PlaybookRun, now: datetime) -> Iterator[TextIO]:
+def _log(run: PlaybookRun, now: datetime) -> Iterator[IO[str]]:
     directory = run.state_dir / "logs"
     # A directory that was there before lab_state_dir named it may be open to others.
-    directory.mkdir(mode=0o700, exist_ok=True)
+    make_state_dir(directory)
     name = "bootstrap" if run.playbook.stem == "site" else run.playbook.stem
-    with (directory / f"{name}-{now:%Y%m%d-%H%M%S}.log").open("w") as file:
+    with _opened(directory / f"{name}-{now:%Y%m%d-%H%M%S}.log", "w") as file:
         yield file

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from mrunkit.errors import MrunkitError
 from mrunkit.inventory import InventoryError
 from mrunkit.provision.addresses import keep_addresses, read_addresses
 from mrunkit.provision.lab import Lab, read_lab
@@ -154,6 +155,15 @@ def test_addresses_that_a_bootstrap_found_are_known_afterwards(tmp_path: Path) -
         *("10.1.0.10", "10.1.0.11", "10.1.0.12", None, None)
     ]
     assert read_addresses(tmp_path / ".mrunkit")["host2"] == "10.1.0.12"
+
+
+@pytest.mark.parametrize("text", ['{"host0": "10.9.', "[1]", "\xff"])
+def test_addresses_that_are_cut_off_are_told(tmp_path: Path, text: str) -> None:
+    """A full disk may leave such a file; the next bootstrap writes another."""
+    (tmp_path / "addresses.json").write_text(text, encoding="latin-1")
+    with pytest.raises(MrunkitError, match=f"{tmp_path}/addresses.json does not hold") as raised:
+        read_addresses(tmp_path)
+    assert "remove it" in str(raised.value.remedy)
 
 
 def test_the_example_lab_is_that_of_table_3_1() -> None:

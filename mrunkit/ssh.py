@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import logging
 import random
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypeVar
@@ -24,6 +25,8 @@ LOGIN_PAUSES = (1.0, 2.0, 4.0)
 """Seconds before each further try where sshd hangs up: from 10 logins at once on it turns some away
 (MaxStartups), as happens on a host through which all others are reached."""
 CLOSE_SECONDS = 15.0
+END_SECONDS = 2.0
+"""For threads to see that what they waited for was ended."""
 STALLED_SECONDS = 300.0
 """Without any progress, after which a host counts as lost."""
 
@@ -74,16 +77,37 @@ def in_threads(
 ) -> list[T]:
     """Call a function for each of many hosts, several at a time; results in their order.
 
-    Whatever ends this early (Ctrl-C, say) has to wait for the threads, so `interrupt` is called
-    to end what they wait for.
+    Whatever ends this early (Ctrl-C, say) calls `interrupt`, to end what the threads wait for. A
+    login cannot be ended, and has made nothing yet: such a thread is left alone, and ends with
+    this process. One of an executor would keep it from ending.
     """
-    with ThreadPoolExecutor(max_workers=at_a_time) as pool:
-        try:
-            return list(pool.map(function, arguments))
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            interrupt()
-            raise
+    calls: list[tuple[Future[T], A]] = [(Future(), argument) for argument in arguments]
+    todo = iter(calls)
+    taking = threading.Lock()
+
+    def work() -> None:
+        while True:
+            with taking:
+                call = next(todo, None)
+            if call is None:
+                return
+            future, argument = call
+            if future.set_running_or_notify_cancel():
+                try:
+                    future.set_result(function(argument))
+                except BaseException as error:  # noqa: BLE001 - raised where the result is wanted
+                    future.set_exception(error)
+
+    futures = [future for future, _ in calls]
+    for _ in range(min(at_a_time, len(calls))):
+        threading.Thread(target=work, daemon=True).start()
+    try:
+        return [future.result() for future in futures]
+    except BaseException:
+        running = [future for future in futures if not future.cancel()]
+        interrupt()
+        wait(running, timeout=END_SECONDS)
+        raise
 
 
 class SshRemote:
@@ -203,7 +227,7 @@ def connected(host: Host) -> Iterator[SshRemote]:
             open_patiently(connection.open, time.sleep)
         # ValueError: of a name that cannot be one, and of a key that is damaged.
         except (paramiko.SSHException, OSError, EOFError, ValueError) as error:
-            raise explain_login(error, connection) from error
+            raise login_error(error, connection) from error
         yield SshRemote(connection.transport)
     finally:
         connection.close()
@@ -302,7 +326,7 @@ def _known_name(host: str, port: int | None) -> str:
     return host if port in (None, 22) else f"[{host}]:{port}"
 
 
-def explain_login(error: Exception, connection: fabric.Connection) -> SshError:
+def login_error(error: Exception, connection: fabric.Connection) -> SshError:
     """What is said of an error while logging in, and what to do."""
     import paramiko
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import errno
+import threading
+import time
 from pathlib import Path
 
 import fabric
@@ -12,7 +14,15 @@ import pytest
 from paramiko.hostkeys import HostKeyEntry
 
 from mrunkit.inventory import Host
-from mrunkit.ssh import LOGIN_PAUSES, SshError, connected, explain_login, known_keys, open_patiently
+from mrunkit.ssh import (
+    LOGIN_PAUSES,
+    SshError,
+    connected,
+    in_threads,
+    known_keys,
+    login_error,
+    open_patiently,
+)
 
 
 def line(names: str, key: str) -> str:
@@ -106,6 +116,36 @@ def test_what_another_try_would_not_change_is_not_tried_again() -> None:
         open_patiently(door.open, door.pauses.append)
 
 
+def test_what_cannot_be_ended_is_not_waited_for() -> None:
+    """Ctrl-C beside a host that takes a connection and says nothing: 15 s passed."""
+    is_over = threading.Event()
+    interrupted = threading.Event()
+
+    def login(host: str) -> None:
+        if host == "silent":
+            is_over.wait(30)
+        elif host == "ended":
+            interrupted.wait(30)
+        else:
+            raise KeyboardInterrupt
+
+    begun = time.monotonic()
+    hosts = ["here", "silent", "ended"]
+    with pytest.raises(KeyboardInterrupt):
+        in_threads(login, hosts, at_a_time=3, interrupt=interrupted.set)
+    assert time.monotonic() - begun < 10
+    assert interrupted.is_set()
+    is_over.set()
+
+
+def test_results_are_in_the_order_of_the_arguments() -> None:
+    """However many work at a time, and for none at all."""
+    for at_a_time in (1, 3, 100):
+        squares = in_threads(lambda n: n * n, range(20), at_a_time=at_a_time, interrupt=list)
+        assert squares == [n * n for n in range(20)]
+    assert in_threads(str, [], at_a_time=4, interrupt=list) == []
+
+
 @pytest.mark.parametrize(
     ("host", "problem"),
     [
@@ -129,6 +169,6 @@ def test_a_silent_host_and_a_missing_key_are_told(tmp_path: Path) -> None:
     key = str(tmp_path / "no-key")
     connection = fabric.Connection("192.0.2.1", user="me", port=22)
     missing = FileNotFoundError(errno.ENOENT, "No such file or directory", key)
-    assert f"{key}: No such file" in str(explain_login(missing, connection))
+    assert f"{key}: No such file" in str(login_error(missing, connection))
     silent = paramiko.SSHException("No existing session")
-    assert "says nothing for 15 s" in str(explain_login(silent, connection))
+    assert "says nothing for 15 s" in str(login_error(silent, connection))

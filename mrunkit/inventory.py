@@ -7,6 +7,7 @@ ours to import.
 
 from __future__ import annotations
 
+import codecs
 import json
 import os
 import re
@@ -30,6 +31,17 @@ SSH_VARIABLES = (
     *SSH_ARGUMENTS,
 )
 CONFIG_FILE = "-F"
+
+_BYTE_ORDER_MARKS = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+"""As editors of Windows write them. Ansible takes them for the begin of a host's name."""
+_FAILURE = re.compile(
+    r"^\[WARNING\]: Failed to parse inventory with '(?P<plugin>\w+)' plugin: "
+    r"(Failed to parse inventory: )?(?P<why>.*?)\n\n",
+    re.DOTALL | re.MULTILINE,
+)
+"""As ansible-core 2.19 has it."""
+_ORIGIN = re.compile(r"^Origin: (?P<place>/.*:\d+:\d+|<CLI option .*>)", re.MULTILINE)
+_ERROR = re.compile(r"^\[ERROR\]: (?P<why>(?!Completely failed).*)", re.MULTILINE)
 
 
 class InventoryError(MrunkitError):
@@ -97,11 +109,39 @@ def read_listing(
         check=False,
     )
     if listed.returncode != 0:
-        raise InventoryError(f"cannot read inventory {path}:\n{listed.stderr.strip()}")
+        raise unreadable(path, listed.stderr)
     absolute = path.absolute()
     return with_directory(
         json.loads(listed.stdout), absolute if absolute.is_dir() else absolute.parent
     )
+
+
+def unreadable(path: Path, said: str) -> InventoryError:
+    """What ansible-inventory says of an inventory that it does not take, as short as it can be.
+
+    It tries one plugin after the other, and tells of each twice; that which the file is for knows.
+    """
+    if "no vault secrets found" in said:
+        return InventoryError(
+            f"inventory {path} has variables that are encrypted with ansible-vault",
+            remedy="name the file with the password: ANSIBLE_VAULT_PASSWORD_FILE=FILE mrunkit ...",
+        )
+    if path.is_file() and path.read_bytes().startswith(_BYTE_ORDER_MARKS):
+        return InventoryError(
+            f"inventory {path} begins with a byte order mark",
+            remedy="save it as UTF-8 without one",
+        )
+    failures = {found["plugin"]: found for found in _FAILURE.finditer(said)}
+    meant = "yaml" if path.suffix in (".yml", ".yaml", ".json") else "ini"
+    if found := failures.get("script") or failures.get(meant):
+        origin = _ORIGIN.search(said)
+        at = f" ({origin['place']})" if origin else ""
+        return InventoryError(f"cannot read inventory {path}: {found['why']}{at}")
+    if found := _ERROR.search(said):
+        return InventoryError(
+            f"cannot read inventory {path}, or group_vars and host_vars beside it: {found['why']}"
+        )
+    return InventoryError(f"cannot read inventory {path}:\n{said.strip()}")
 
 
 def with_directory(listing: Listing, directory: Path) -> Listing:

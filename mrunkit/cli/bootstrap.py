@@ -50,7 +50,7 @@ def bootstrap(
 
     A second run changes nothing; one that was cut off goes on where it ended.
     """
-    from mrunkit.cli.playbook import apply_shown, require_hosts
+    from mrunkit.cli.playbook import apply_shown, require_hosts, require_variables
     from mrunkit.output import PREFIX
     from mrunkit.provision.lab import read_lab
     from mrunkit.provision.packaged import playbooks_directory
@@ -60,6 +60,7 @@ def bootstrap(
     require_hosts(limit)
     _require_steps(tags, playbook)
     given = tuple(extra_vars or ())
+    require_variables(given)
     lab = read_lab(inventory, extra_vars=given)
     run = PlaybookRun(
         playbook=playbook,

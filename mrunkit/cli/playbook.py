@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -48,6 +48,18 @@ def require_hosts(limit: str | None) -> None:
 
     if limit is not None and not limit.strip(" ,:"):
         raise UsageError("--limit: names no host")
+
+
+def require_variables(extra_vars: Sequence[str]) -> None:
+    """Refuse a -e that Ansible would ignore, or blame the inventory for."""
+    from mrunkit.errors import UsageError
+
+    for text in extra_vars:
+        if text.startswith("@"):
+            if not Path(text[1:]).is_file():
+                raise UsageError(f"-e {text}: there is no file {text[1:]}")
+        elif "=" not in text and not text.startswith(("{", "[")):
+            raise UsageError(f"-e {text}: sets nothing", remedy="write NAME=VALUE, or @FILE")
 
 
 def apply_shown(run: PlaybookRun, lab: Lab) -> Applied:

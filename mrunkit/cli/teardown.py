@@ -35,7 +35,7 @@ def teardown(
     minutes to end by itself (-e drain_patience=SECONDS) before it is ended. Take them out of the
     inventory then, and bootstrap the rest once more.
     """
-    from mrunkit.cli.playbook import apply_shown, require_hosts
+    from mrunkit.cli.playbook import apply_shown, require_hosts, require_variables
     from mrunkit.errors import UsageError
     from mrunkit.output import counted
     from mrunkit.provision.lab import read_lab
@@ -46,6 +46,7 @@ def teardown(
     if limit is not None and is_share_removed:
         raise UsageError("--remove-share is for the whole lab, and goes with no --limit")
     given = tuple(extra_vars or ())
+    require_variables(given)
     lab = read_lab(inventory, extra_vars=given)
     if not is_agreed:
         if not sys.stdin.isatty():

@@ -15,7 +15,7 @@ from mrunkit.errors import MrunkitError
 from mrunkit.inventory import Host
 from mrunkit.output import counted
 from mrunkit.provision.addresses import keep_addresses
-from mrunkit.provision.explain import Explanation, explain
+from mrunkit.provision.explain import Explanation, explain, explain_refusal
 from mrunkit.provision.lab import Lab
 from mrunkit.provision.playbooks import Event, PlaybookRun, run_playbook
 from mrunkit.provision.progress import Failure, Progress, advance
@@ -148,7 +148,8 @@ def describe_failures(progress: Progress, hosts: Mapping[str, Host]) -> list[str
         host = hosts.get(failure.host, Host(name=failure.host, address=failure.host))
         explanation = explain(failure, login=login(host))
         groups.setdefault((_place(failure), explanation), []).append(failure.host)
-    lines = list(progress.errors)
+    refusals = dict.fromkeys(map(explain_refusal, progress.errors))
+    lines = [line for refusal in refusals for line in refusal.told]
     for (place, explanation), found in list(groups.items())[:_TOLD]:
         names = [host for host in progress.hosts if host in found] or found
         # A message of several lines was laid out by who wrote it, hosts and all.

@@ -25,6 +25,11 @@ class Explanation:
     lines: tuple[str, ...]
     remedy: str | None = None
 
+    @property
+    def told(self) -> tuple[str, ...]:
+        """The lines, and the remedy beneath them."""
+        return (*self.lines, f"  {self.remedy}") if self.remedy else self.lines
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Rule:
@@ -177,6 +182,28 @@ _REST = (
         "set it in the inventory or with -e",
     ),
 )
+
+
+_REFUSALS = (
+    _rule(
+        r"--limit leaves us with no hosts|--limit does not match any hosts",
+        "--limit matches no host of the inventory",
+        "name hosts or groups of it, as Ansible's patterns do: agents, host1:host2, all:!host3",
+    ),
+    _rule(
+        r"Unable to find limit file b?'(?P<file>[^']+)'",
+        "there is no file {file} for --limit",
+        "correct its path",
+    ),
+)
+
+
+def explain_refusal(said: str) -> Explanation:
+    """Explain why Ansible did not start at all."""
+    for rule in _REFUSALS:
+        if found := rule.words.search(said):
+            return _apply(rule, found, {})
+    return Explanation(lines=(said,))
 
 
 def explain(failure: Failure, *, login: str) -> Explanation:

@@ -63,6 +63,43 @@ def test_a_file_that_ansible_cannot_read_is_an_error(tmp_path: Path) -> None:
         read_inventory(path)
 
 
+@pytest.mark.parametrize(
+    ("name", "text", "told"),
+    [
+        ("a.ini", "[all:vars]\nlab_share\n", "a.ini: Expected key=value, got: lab_share"),
+        ("a.ini", "[a:children]\nb\n", "includes undefined group 'b'"),
+        ("a.ini", "\ufeff[all]\na\n", "a.ini begins with a byte order mark"),
+        ("a.yml", "all:\n\thosts:\n", "a.yml: YAML parsing failed: Tabs are .*a.yml:2:1"),
+        ("a.yml", "all:\n  hosts: [a]\n", 'a.yml: Invalid "hosts" entry for "all" group'),
+    ],
+)
+def test_what_ansible_cannot_read_is_told_in_a_line(
+    tmp_path: Path, name: str, text: str, told: str
+) -> None:
+    """It says it twice for each of its plugins, most of which are for other files."""
+    (tmp_path / name).write_text(text)
+    with pytest.raises(InventoryError, match=told) as raised:
+        read_inventory(tmp_path / name)
+    assert len(str(raised.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("- a\n", "group_vars and host_vars beside it: .*group_vars/all.yml"),
+        ("a: :\nb\n", "group_vars and host_vars beside it: YAML parsing failed"),
+        ("$ANSIBLE_VAULT;1.1;AES256\n3131\n", "encrypted with ansible-vault"),
+    ],
+)
+def test_variables_that_ansible_cannot_read_are_told(inventory: Path, text: str, told: str) -> None:
+    """Ansible does not always name their file."""
+    variables = inventory.parent / "group_vars" / "all.yml"
+    variables.parent.mkdir()
+    variables.write_text(text)
+    with pytest.raises(InventoryError, match=told):
+        read_inventory(inventory)
+
+
 def test_an_inventory_without_hosts_is_an_error(tmp_path: Path) -> None:
     """Success would mean that all hosts have the image."""
     path = tmp_path / "inventory.ini"

@@ -133,6 +133,18 @@ def test_what_ansible_refuses_is_told(checkout: Checkout) -> None:
     assert "couldn't resolve module/action 'no.such.module'" in ended.stderr
 
 
+def test_a_limit_that_matches_nothing_is_told(checkout: Checkout) -> None:
+    """In words of ours, with what could be meant."""
+    checkout.write_playbooks(base=TOUCH)
+    ended = checkout.bootstrap("--limit", "agents:&masters")
+    assert ended.returncode == 125
+    assert ended.stderr.splitlines()[:2] == [
+        "mrunkit: --limit matches no host of the inventory",
+        "mrunkit:   name hosts or groups of it, as Ansible's patterns do: agents, host1:host2, "
+        "all:!host3",
+    ]
+
+
 def test_a_wrong_inventory_is_told_before_ansible_starts(checkout: Checkout) -> None:
     """All of it at once."""
     checkout.write_playbooks(base=TOUCH)
@@ -205,6 +217,8 @@ def test_teardown_does_not_start_unasked(checkout: Checkout) -> None:
         ("bootstrap", ("--limit", " "), "--limit: names no host"),
         ("bootstrap", ("--tags", ""), "--tags: names no step"),
         ("bootstrap", ("--tags", "base,dokcer"), "--tags dokcer: there is no such step"),
+        ("bootstrap", ("-e", "lab_user"), "-e lab_user: sets nothing"),
+        ("teardown", ("-e", "@vars.yml"), "-e @vars.yml: there is no file vars.yml"),
     ],
 )
 def test_what_names_nothing_is_not_taken_for_all(

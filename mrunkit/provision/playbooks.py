@@ -21,12 +21,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from mrunkit.inventory import expanded
 from mrunkit.local.stragglers import kill_marked
 
 MARKER = "MRUNKIT_PLAYBOOK"
 """What Ansible and all its local children have in their environment."""
 INTERRUPT_SECONDS = 10.0
 """For Ansible to end its workers and itself."""
+VAULT_PASSWORD = "ANSIBLE_VAULT_PASSWORD_FILE"
+"""Of variables that are encrypted with ansible-vault."""
 POLL_SECONDS = 1
 """How often ansible-runner looks whether it has been cancelled."""
 
@@ -92,22 +95,28 @@ def arguments(run: PlaybookRun) -> list[str]:
     """Of ansible-playbook, besides the playbook."""
     words = ["--inventory", str(run.inventory.absolute())]
     words += ["--check"] if run.is_check else []
-    words += ["--limit", run.limit] if run.limit is not None else []
+    words += ["--limit", _from_here(run.limit)] if run.limit is not None else []
     words += ["--tags", run.tags] if run.tags is not None else []
     words += ["--forks", str(run.forks)] if run.forks is not None else []
     words += [f"-{'v' * run.verbosity}"] if run.verbosity else []
     state_dir = json.dumps({"lab_state_dir": str(run.state_dir)})
     for text in (state_dir, *run.extra_vars):
-        # Ansible starts in the playbook's directory, not in the user's.
-        file = text.removeprefix("@")
-        words += ["--extra-vars", text if file == text else f"@{Path(file).absolute()}"]
+        words += ["--extra-vars", _from_here(text)]
     return words
+
+
+def _from_here(text: str) -> str:
+    """@FILE as one of the user's directory: Ansible starts in the playbook's."""
+    file = text.removeprefix("@")
+    return text if file == text else f"@{Path(file).absolute()}"
 
 
 def environment(run: PlaybookRun, environ: Mapping[str, str]) -> dict[str, str]:
     """What Ansible gets besides the user's environment, which has the ssh agent, say."""
     beside = str(Path(sys.executable).parent)
+    password = environ.get(VAULT_PASSWORD)
     return {
+        **({VAULT_PASSWORD: str(expanded(password).absolute())} if password else {}),
         "PATH": os.pathsep.join([beside, environ.get("PATH", os.defpath)]),
         "LC_ALL": "C.UTF-8",  # Ansible refuses any other encoding
         "ANSIBLE_CONFIG": str(run.playbook.parent / "ansible.cfg"),

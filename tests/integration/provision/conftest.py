@@ -71,12 +71,17 @@ class Checkout:
         file = self.directory / "playbooks" / f"{name}.yml"
         file.write_text(f"{head}  tags: [{name}]\n  tasks:\n{tasks}")
 
-    def start(self, *words: str | Path) -> subprocess.Popen[str]:
-        """Start the command; it is ended with the test."""
+    def start(self, *words: str | Path, **environ: str) -> subprocess.Popen[str]:
+        """Start the command, with more in its environment; it is ended with the test."""
         process = subprocess.Popen(
             [sys.executable, "-m", "mrunkit", *map(str, words)],
             cwd=self.directory / "lab",
-            env={**os.environ, "PYTHONPATH": str(self.directory), "TMPDIR": str(self.temporary)},
+            env={
+                **os.environ,
+                "PYTHONPATH": str(self.directory),
+                "TMPDIR": str(self.temporary),
+                **environ,
+            },
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -125,6 +125,24 @@ def test_limit_tags_and_variables_reach_ansible(checkout: Checkout) -> None:
     assert list(checkout.inventory.parent.glob("*.touched")) == []
 
 
+def test_files_are_those_of_the_users_directory(checkout: Checkout) -> None:
+    """Of a vault's password and of hosts: Ansible starts in the playbooks' directory."""
+    lab = checkout.inventory.parent
+    (lab / "password").write_text("secret\n")
+    (lab / "limit").write_text("host1\n")
+    (lab / "group_vars").mkdir()
+    (lab / "group_vars" / "all.yml").write_text("said: from a vault\n")
+    vault = Path(sys.executable).with_name("ansible-vault")
+    words = ["encrypt", "--vault-password-file", "password", "group_vars/all.yml"]
+    subprocess.run([vault, *words], cwd=lab, check=True, capture_output=True)
+    tell = '  - name: Tell\n    ansible.builtin.fail:\n      msg: "{{ said }}"\n'
+    checkout.write_playbooks(base=tell)
+    words = ["bootstrap", "inventory.ini", "--no-doctor", "--limit", "@limit"]
+    process = checkout.start(*words, ANSIBLE_VAULT_PASSWORD_FILE="password")
+    _, stderr = process.communicate(timeout=PATIENCE)
+    assert "mrunkit: host1: from a vault" in stderr
+
+
 def test_what_ansible_refuses_is_told(checkout: Checkout) -> None:
     """In its own words, for nothing has been done on any host."""
     checkout.write_playbooks(base="  - name: Wrong\n    no.such.module: {}\n")

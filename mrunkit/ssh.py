@@ -28,7 +28,7 @@ CLOSE_SECONDS = 15.0
 END_SECONDS = 2.0
 """For threads to see that what they waited for was ended."""
 STALLED_SECONDS = 300.0
-"""Without any progress, after which a host counts as lost."""
+"""Without any progress, after which a host that is sent an image counts as lost."""
 
 
 class SshError(MrunkitError):
@@ -47,8 +47,13 @@ class Completed:
 class Remote(Protocol):
     """A host that takes commands."""
 
-    def run(self, command: str, feed: Iterable[bytes] = ()) -> Completed:
-        """Run a shell command to its end, with this on its stdin; raises SshError."""
+    def run(
+        self, command: str, feed: Iterable[bytes] = (), *, patience: float = STALLED_SECONDS
+    ) -> Completed:
+        """Run a shell command to its end, with this on its stdin; raises SshError.
+
+        `patience`: seconds without any progress, after which the host counts as lost.
+        """
 
     def close(self) -> None:
         """End the connection: a run() in another thread raises SshError."""
@@ -116,14 +121,19 @@ class SshRemote:
     def __init__(self, transport: paramiko.Transport) -> None:
         self._transport = transport
 
-    def run(self, command: str, feed: Iterable[bytes] = ()) -> Completed:
-        """Run a shell command to its end, with this on its stdin; raises SshError."""
+    def run(
+        self, command: str, feed: Iterable[bytes] = (), *, patience: float = STALLED_SECONDS
+    ) -> Completed:
+        """Run a shell command to its end, with this on its stdin; raises SshError.
+
+        `patience`: seconds without any progress, after which the host counts as lost.
+        """
         import paramiko
 
         try:
             channel = self._transport.open_session(timeout=CONNECT_SECONDS)
             with contextlib.closing(channel):
-                channel.settimeout(STALLED_SECONDS)
+                channel.settimeout(patience)
                 channel.exec_command(command)
                 for piece in feed:
                     if not _send(channel, piece):
@@ -133,6 +143,11 @@ class SshRemote:
                 stdout = channel.makefile("rb").read()
                 stderr = channel.makefile_stderr("rb").read()
                 status = channel.recv_exit_status()
+        except TimeoutError as error:
+            raise SshError(
+                f"no answer within {patience:g} s",
+                remedy="log in and see what hangs there: Docker, a file system, the login itself",
+            ) from error
         except (paramiko.SSHException, OSError, EOFError) as error:
             raise SshError(f"lost the connection: {error}") from error
         if status < 0:

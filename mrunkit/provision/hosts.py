@@ -17,6 +17,8 @@ from mrunkit.ssh import Completed, Remote, SshError, in_threads
 
 PARALLEL = 32
 """Hosts that are asked at the same time."""
+ANSWER_SECONDS = 30.0
+"""A host tells all in one; a Docker that hangs lets it wait for ever."""
 MPICH_PREFIX = "/opt/mpich"
 """As the role mpich has it; what is in PATH counts where it is not there."""
 CLIENT = "/usr/local/bin/mrunkit"
@@ -69,7 +71,9 @@ def read_states(
                 return parse_state(host.name, _run_here(words, script))
             with connect(host.ssh) as remote:
                 remotes.append(remote)
-                return parse_state(host.name, remote.run(shlex.join(words), [script]))
+                return parse_state(
+                    host.name, remote.run(shlex.join(words), [script], patience=ANSWER_SECONDS)
+                )
         except MrunkitError as error:
             return HostState(name=host.name, error=str(error), remedy=error.remedy)
 

@@ -7,6 +7,7 @@ import errno
 import threading
 import time
 from pathlib import Path
+from typing import Never, cast
 
 import fabric
 import paramiko
@@ -17,6 +18,7 @@ from mrunkit.inventory import Host
 from mrunkit.ssh import (
     LOGIN_PAUSES,
     SshError,
+    SshRemote,
     connected,
     in_threads,
     known_keys,
@@ -136,6 +138,37 @@ def test_what_cannot_be_ended_is_not_waited_for() -> None:
     assert time.monotonic() - begun < 10
     assert interrupted.is_set()
     is_over.set()
+
+
+class HangingChannel:
+    """A command that never says a word; stands for paramiko's transport and its channel."""
+
+    def open_session(self, timeout: float) -> HangingChannel:
+        """Be both."""
+        return self
+
+    def settimeout(self, seconds: float) -> None:
+        """Remember for how long somebody waits."""
+        self.seconds = seconds
+
+    def exec_command(self, command: str) -> None:
+        """Start it."""
+
+    def makefile(self, mode: str) -> Never:
+        """Have time pass."""
+        raise TimeoutError
+
+    shutdown_write = close = list
+
+
+def test_a_command_that_hangs_is_given_up() -> None:
+    """In words: paramiko has none for it."""
+    channel = HangingChannel()
+    remote = SshRemote(cast("paramiko.Transport", channel))
+    with pytest.raises(SshError, match="no answer within 30 s") as raised:
+        remote.run("docker version", patience=30)
+    assert channel.seconds == 30
+    assert raised.value.remedy is not None
 
 
 def test_results_are_in_the_order_of_the_arguments() -> None:

@@ -44,7 +44,7 @@ class FakeHost:
     engine_error: str = ""
     fed: bytes = b""
 
-    def run(self, command: str, feed: Iterable[bytes] = ()) -> Completed:
+    def run(self, command: str, feed: Iterable[bytes] = (), *, patience: float = 0) -> Completed:
         """Answer as docker does."""
         self.fed += b"".join(feed)
         words = command.split()
@@ -73,7 +73,7 @@ class StalledHost(FakeHost):
         self.is_stalled = threading.Event()
         self.is_closed = threading.Event()
 
-    def run(self, command: str, feed: Iterable[bytes] = ()) -> Completed:
+    def run(self, command: str, feed: Iterable[bytes] = (), *, patience: float = 0) -> Completed:
         """Wait for the connection's end."""
         self.is_stalled.set()
         assert self.is_closed.wait(PATIENCE), "nobody ended the connection"

@@ -38,7 +38,7 @@ class ToldRemote:
     def __init__(self, told: str) -> None:
         self._told = told
 
-    def run(self, command: str, feed: Iterable[bytes] = ()) -> Completed:
+    def run(self, command: str, feed: Iterable[bytes] = (), *, patience: float = 0) -> Completed:
         """Tell it."""
         return Completed(status=0, stdout=self._told, stderr="")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -77,7 +78,8 @@ def bootstrap(
     if is_check or is_without_doctor:
         return
     if tags is not None:
-        print(f"{PREFIX}only some steps were run: see mrunkit doctor {inventory}", file=sys.stderr)
+        named = shlex.quote(str(inventory))
+        print(f"{PREFIX}only some steps were run: see mrunkit doctor {named}", file=sys.stderr)
         return
     # Read again: bootstrap has found the hosts' addresses.
     _prove(read_lab(inventory, extra_vars=given))
@@ -111,7 +113,7 @@ def _first_job(lab: Lab, inventory: Path) -> str:
         return (
             f", on {lab.masters[0].name}: mrunkit run -i {CLIENT_LAB} -N {len(lab.agents)} PROGRAM"
         )
-    return f": mrunkit run -i {inventory} -N {len(lab.agents)} PROGRAM"
+    return f": mrunkit run -i {shlex.quote(str(inventory))} -N {len(lab.agents)} PROGRAM"
 
 
 def _prove(lab: Lab) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Annotated
 
@@ -30,4 +31,4 @@ def init(
     except OSError as error:
         raise UsageError(f"cannot write {target}: {error.strerror}") from error
     print(f"{target} is written: name your hosts in it, then")
-    print(f"  mrunkit bootstrap {target}")
+    print(f"  mrunkit bootstrap {shlex.quote(str(target))}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import sys
 from pathlib import Path
@@ -240,7 +241,7 @@ def _result(done: Up) -> str:
     lines += [
         f"inventory  {done.directory.inventory}",
         f"log in     mrunkit lab ssh{named} {first}",
-        f"next       mrunkit bootstrap {done.directory.inventory}",
+        f"next       mrunkit bootstrap {shlex.quote(str(done.directory.inventory))}",
         f"remove     mrunkit lab down{named}",
     ]
     return "\n".join(lines)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -156,7 +157,7 @@ def versions_seen(facts: Facts, mesos: Mapping[str, str]) -> str:
 
 def image_problems(facts: Facts, image: str, inventory: str) -> Iterator[Problem]:
     """Hosts without the image, and hosts with another one of that name."""
-    remedy = f"mrunkit image distribute {inventory} {image}"
+    remedy = f"mrunkit image distribute {shlex.quote(inventory)} {image}"
     ids: dict[str, str] = {}
     for host, of_host in facts.items():
         image_id = of_host.image_id

@@ -213,6 +213,8 @@ def test_init_writes_an_inventory_once(checkout: Checkout) -> None:
     first = checkout.run("init", "new")
     assert (first.returncode, first.stderr) == (0, "")
     assert "mrunkit bootstrap new/inventory.ini" in first.stdout
+    spaced = checkout.run("init", "my lab")
+    assert "mrunkit bootstrap 'my lab/inventory.ini'" in spaced.stdout
     second = checkout.run("init", "new")
     assert second.returncode == 2
     assert second.stderr.startswith("mrunkit: there is new/inventory.ini already")

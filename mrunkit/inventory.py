@@ -64,6 +64,8 @@ class Host:
     """Instead of ~/.ssh/config."""
     jump: str | None = None
     """Hosts to go through, as for `ssh -J`."""
+    proxy_command: str | None = None
+    """Whose stdin and stdout lead there, where no hosts to go through are named."""
     is_here: bool = False
     """It is this machine (ansible_connection=local): no ssh."""
 
@@ -191,6 +193,7 @@ def _host(name: str, variables: Mapping[str, Any]) -> Host:
     options = _ssh_options(name, variables)
     known_hosts = options.get("userknownhostsfile")
     jump = options.get("proxyjump")
+    proxy_command = options.get("proxycommand")
     config_file = options.get(CONFIG_FILE)
     if config_file == "none":  # ssh's word for no configuration at all
         config_file = os.devnull
@@ -203,6 +206,7 @@ def _host(name: str, variables: Mapping[str, Any]) -> Host:
         known_hosts=None if known_hosts is None else tuple(_paths(known_hosts)),
         config_file=None if config_file is None else str(expanded(config_file)),
         jump=None if jump in (None, "none") else jump,
+        proxy_command=None if proxy_command in (None, "none") else proxy_command,
         is_here=variables.get("ansible_connection") == "local",
     )
 
@@ -234,7 +238,7 @@ def _ssh_options(name: str, variables: Mapping[str, Any]) -> dict[str, str]:
     for word, following in zip(words, [*words, ""][1:], strict=True):
         flag, value = word[:2], word[2:] or following
         if flag == "-o":
-            option, _, value = value.replace("=", " ", 1).strip().partition(" ")
+            option, value = re.split(r"[\s=]+", f"{value.strip()} ", maxsplit=1)
             found.setdefault(option.lower(), value.strip())
         elif flag == "-F":
             found.setdefault(CONFIG_FILE, value)

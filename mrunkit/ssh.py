@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import random
+import re
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -242,7 +243,7 @@ def connected(host: Host) -> Iterator[SshRemote]:
             open_patiently(connection.open, time.sleep)
         # ValueError: of a name that cannot be one, and of a key that is damaged.
         except (paramiko.SSHException, OSError, EOFError, ValueError) as error:
-            raise login_error(error, connection) from error
+            raise login_error(error, _reached_last(connection)) from error
         yield SshRemote(connection.transport)
     finally:
         connection.close()
@@ -284,11 +285,31 @@ def _connection(host: Host) -> fabric.Connection:
         connect_timeout=CONNECT_SECONDS,
         connect_kwargs=keys,
     )
+    if gateway is None and host.proxy_command is not None:
+        connection.gateway = proxy_command(
+            host.proxy_command, connection.host, connection.port, connection.user
+        )
     hop = connection
     while isinstance(hop, fabric.Connection):
         _trust_known_hosts_only(hop, host.known_hosts)
         hop = hop.gateway
     return connection
+
+
+def proxy_command(text: str, host: str, port: int, user: str) -> str:
+    """A ProxyCommand with its signs filled in; fabric itself takes 22 for any port."""
+    signs = {"%h": host, "%p": str(port), "%r": user}
+    return re.sub("%[hpr]", lambda found: signs[found[0]], text)
+
+
+def _reached_last(connection: fabric.Connection) -> fabric.Connection:
+    """The host on the way at which a login failed: itself, or one that it is reached through."""
+    hop = connection
+    while hop.gateway is not None and not isinstance(hop.gateway, str):
+        if hop.gateway.is_connected:
+            break
+        hop = hop.gateway
+    return hop
 
 
 def _trust_known_hosts_only(

@@ -173,6 +173,14 @@ def host_of(**variables: object) -> Host:
             Host(name="a", address="a", jump="first"),
         ),
         (
+            {"ansible_ssh_common_args": "-o ProxyCommand='ssh -oPort=2 -W %h:%p gate'"},
+            Host(name="a", address="a", proxy_command="ssh -oPort=2 -W %h:%p gate"),
+        ),
+        (
+            {"ansible_ssh_common_args": "-o 'ProxyCommand ssh -oPort=2 -W %h:%p gate'"},
+            Host(name="a", address="a", proxy_command="ssh -oPort=2 -W %h:%p gate"),
+        ),
+        (
             {"ansible_ssh_common_args": "-F none"},
             Host(name="a", address="a", config_file="/dev/null"),
         ),

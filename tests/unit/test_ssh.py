@@ -24,6 +24,7 @@ from mrunkit.ssh import (
     known_keys,
     login_error,
     open_patiently,
+    proxy_command,
 )
 
 
@@ -195,6 +196,28 @@ def test_what_cannot_be_reached_is_told_in_words(host: Host, problem: str) -> No
         pass
     assert "Errno" not in str(raised.value)
     assert raised.value.remedy is not None
+
+
+@pytest.mark.parametrize(
+    ("way", "problem"),
+    [
+        ({"jump": "me@127.0.0.2:1"}, "cannot reach me@127.0.0.2 port 1: Connection refused"),
+        ({"proxy_command": "/none/such %h"}, "/none/such: No such file"),
+    ],
+)
+def test_the_host_on_the_way_that_cannot_be_reached_is_named(
+    way: dict[str, str], problem: str
+) -> None:
+    """Not the one behind it, which nobody has asked."""
+    host = Host(name="a", address="192.0.2.1", **way)
+    with pytest.raises(SshError, match=problem), connected(host):
+        pass
+
+
+def test_a_proxy_command_gets_the_hosts_port() -> None:
+    """Of sshd, which fabric takes for 22."""
+    command = proxy_command("ssh -W %h:%p %r@gate", "192.0.2.1", 2222, "me")
+    assert command == "ssh -W 192.0.2.1:2222 me@gate"
 
 
 def test_a_silent_host_and_a_missing_key_are_told(tmp_path: Path) -> None:

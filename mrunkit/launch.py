@@ -26,7 +26,7 @@ from mrunkit.hydra.proxy import proxy_script
 from mrunkit.hydra.rank import failed_rank, with_failure_told
 from mrunkit.hydra.rendezvous import Problem, Rendezvous, route_address
 from mrunkit.hydra.streams import Output
-from mrunkit.hydra.verdict import verdict
+from mrunkit.hydra.verdict import Verdict, verdict
 from mrunkit.mesos.address import HostPort
 from mrunkit.mesos.wire import TaskCommand
 from mrunkit.scheduler.commands import LaunchTask, MpiHost
@@ -82,8 +82,8 @@ class Site(Protocol):
     def explain(self, update: TaskUpdated) -> TaskUpdated:
         """Say in better words how a task ended, if there are any."""
 
-    def advise(self, message: str) -> str | None:
-        """What to do about what mpiexec says of its end, if that is known."""
+    def explain_end(self, judged: Verdict, said: str) -> Verdict:
+        """Say in better words how MPI ended, by the last that it said, if there are any."""
 
     async def start_mpiexec(
         self, arguments: Callable[[str], list[str]], *, open_files: int, output: Output
@@ -209,10 +209,9 @@ class Launch:
         finally:
             watch.cancel()
         judged = verdict(status, mpiexec.stderr_tail, mpiexec.stdout_tail)
+        judged = self._site.explain_end(judged, mpiexec.stderr_tail + mpiexec.stdout_tail)
         return MpiExited(
-            exit_status=judged.exit_status,
-            message=judged.message,
-            remedy=self._site.advise(judged.message),
+            exit_status=judged.exit_status, message=judged.message, remedy=judged.remedy
         )
 
     async def end(self, grace: float) -> None:
@@ -363,8 +362,9 @@ class HostSite:
         """Mesos' own words are good enough."""
         return update
 
-    def advise(self, message: str) -> str | None:
+    def explain_end(self, judged: Verdict, said: str) -> Verdict:
         """Nothing of mpiexec's words has to do with where it runs."""
+        return judged
 
     async def start_mpiexec(
         self, arguments: Callable[[str], list[str]], *, open_files: int, output: Output

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -34,6 +35,7 @@ from mrunkit.hydra.mpiexec import Launcher
 from mrunkit.hydra.proxy import proxy_script
 from mrunkit.hydra.rendezvous import route_address
 from mrunkit.hydra.streams import Output
+from mrunkit.hydra.verdict import Verdict
 from mrunkit.mesos.address import HostPort
 from mrunkit.mesos.wire import TaskCommand
 from mrunkit.process_identity import ProcessIdentity
@@ -43,6 +45,11 @@ from mrunkit.scheduler.job import JobSpec, MpiOptions, Program
 
 if TYPE_CHECKING:
     import docker
+
+_NO_SHARED_MEMORY = re.compile(
+    r"mm_iface failed to allocate receive FIFO|uct_iface_open\(posix/memory\) failed"
+)
+"""What UCX 1.18 says, on stdout. Measured with four ranks: so in 16 MB; in 4 MB it does without."""
 
 
 class ContainerSite:
@@ -196,13 +203,14 @@ class ContainerSite:
             return update
         return replace(update, message=known.message, reason="", remedy=known.remedy)
 
-    def advise(self, message: str) -> str | None:
-        """A bus error is what a rank gets that writes to a /dev/shm with no room left."""
-        if "signal 7 (" not in message:
-            return None
-        return (
-            f"/dev/shm may be too small: give it more than --shm-size {self._containers.shm_size}"
-        )
+    def explain_end(self, judged: Verdict, said: str) -> Verdict:
+        """Ranks that find no room in /dev/shm: UCX says so, or they get a bus error."""
+        more = f"give it more than --shm-size {self._containers.shm_size}"
+        if judged.exit_status and _NO_SHARED_MEMORY.search(said):
+            return replace(judged, message="/dev/shm of a container is too small", remedy=more)
+        if "signal 7 (" in judged.message:
+            return replace(judged, remedy=f"/dev/shm may be too small: {more}")
+        return judged
 
     async def start_mpiexec(
         self, arguments: Callable[[str], list[str]], *, open_files: int, output: Output

@@ -39,6 +39,7 @@ class Verdict:
     exit_status: int
     message: str = ""
     """Empty if the status is all there is to say."""
+    remedy: str | None = None
 
 
 def verdict(returncode: int, stderr_tail: str, stdout_tail: str = "") -> Verdict:

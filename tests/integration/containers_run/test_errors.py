@@ -31,6 +31,15 @@ def test_a_missing_share(mrunkit: ContainerRuns) -> None:
     assert "there is no share /no/such/share here" in ended.stderr
 
 
+def test_a_shared_memory_that_is_too_small(mrunkit: ContainerRuns) -> None:
+    """For four ranks; with even less, MPICH does without."""
+    words = ("--shm-size", "16m", "-N", "1", "-n", "4", "local", mrunkit.program("hello_world"))
+    ended = mrunkit.run_in(*words)
+    assert ended.status not in (0, 125)
+    assert "mrunkit: /dev/shm of a container is too small" in ended.stderr
+    assert "give it more than --shm-size 16m" in ended.stderr
+
+
 def test_docker_does_not_run(mrunkit: ContainerRuns) -> None:
     """Or not where DOCKER_HOST says."""
     words = ("local", mrunkit.program("hello_world"))

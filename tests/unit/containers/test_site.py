@@ -8,6 +8,7 @@ import pytest
 
 from mrunkit.containers.options import ContainerOptions
 from mrunkit.containers.site import ContainerSite
+from mrunkit.hydra.verdict import Verdict
 from mrunkit.process_identity import ProcessIdentity
 from mrunkit.scheduler.events import TaskState, TaskUpdated
 from mrunkit.scheduler.job import JobSpec, MpiOptions, Program
@@ -25,22 +26,36 @@ def site() -> ContainerSite:
     )
 
 
+UCX_SAID = "[1.2] [vm:17 :0]  mm_iface.c:810  UCX  ERROR mm_iface failed to allocate receive FIFO\n"
+MORE = "give it more than --shm-size 64m"
+
+
 @pytest.mark.parametrize(
-    ("message", "expected"),
+    ("judged", "said", "expected"),
     [
         (
-            "a rank on 10.0.9.4 was ended by signal 7 (Bus error)",
-            "/dev/shm may be too small: give it more than --shm-size 64m",
+            Verdict(exit_status=7, message="a rank on h was ended by signal 7 (Bus error)"),
+            "",
+            ("a rank on h was ended by signal 7 (Bus error)", f"/dev/shm may be too small: {MORE}"),
         ),
-        ("a rank on 10.0.9.4 was ended by signal 11 (Segmentation fault)", None),
-        ("", None),
+        (Verdict(exit_status=15), UCX_SAID, ("/dev/shm of a container is too small", MORE)),
+        (Verdict(exit_status=0), UCX_SAID, ("", None)),
+        (Verdict(exit_status=15), "UCX  ERROR connection reset\n", ("", None)),
+        (
+            Verdict(exit_status=11, message="a rank on h was ended by signal 11 (Segfault)"),
+            "",
+            ("a rank on h was ended by signal 11 (Segfault)", None),
+        ),
     ],
+    ids=["bus error", "ucx", "ucx, but all is well", "another error of ucx", "another signal"],
 )
-def test_a_bus_error_leads_to_shared_memory(
-    site: ContainerSite, message: str, expected: str | None
+def test_a_full_shared_memory_is_told_as_such(
+    site: ContainerSite, judged: Verdict, said: str, expected: tuple[str, str | None]
 ) -> None:
-    """It is what a full /dev/shm looks like to a rank."""
-    assert site.advise(message) == expected
+    """By UCX' words or the signal that a rank gets which writes to it."""
+    explained = site.explain_end(judged, said)
+    assert (explained.message, explained.remedy) == expected
+    assert explained.exit_status == judged.exit_status
 
 
 def test_only_the_end_of_a_task_is_explained(site: ContainerSite) -> None:

@@ -6,13 +6,11 @@ import contextlib
 import logging
 import random
 import re
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol
 
 from mrunkit.errors import MrunkitError
 from mrunkit.inventory import Host, expanded
@@ -26,8 +24,6 @@ LOGIN_PAUSES = (1.0, 2.0, 4.0)
 """Seconds before each further try where sshd hangs up: from 10 logins at once on it turns some away
 (MaxStartups), as happens on a host through which all others are reached."""
 CLOSE_SECONDS = 15.0
-END_SECONDS = 2.0
-"""For threads to see that what they waited for was ended."""
 STALLED_SECONDS = 300.0
 """Without any progress, after which a host that is sent an image counts as lost."""
 
@@ -68,52 +64,6 @@ class Conversation(Protocol):
 
     def close(self) -> None:
         """Close the program's stdin and wait a little for its end."""
-
-
-A = TypeVar("A")
-T = TypeVar("T")
-
-
-def in_threads(
-    function: Callable[[A], T],
-    arguments: Iterable[A],
-    *,
-    at_a_time: int,
-    interrupt: Callable[[], object],
-) -> list[T]:
-    """Call a function for each of many hosts, several at a time; results in their order.
-
-    Whatever ends this early (Ctrl-C, say) calls `interrupt`, to end what the threads wait for. A
-    login cannot be ended, and has made nothing yet: such a thread is left alone, and ends with
-    this process. One of an executor would keep it from ending.
-    """
-    calls: list[tuple[Future[T], A]] = [(Future(), argument) for argument in arguments]
-    todo = iter(calls)
-    taking = threading.Lock()
-
-    def work() -> None:
-        while True:
-            with taking:
-                call = next(todo, None)
-            if call is None:
-                return
-            future, argument = call
-            if future.set_running_or_notify_cancel():
-                try:
-                    future.set_result(function(argument))
-                except BaseException as error:  # noqa: BLE001 - raised where the result is wanted
-                    future.set_exception(error)
-
-    futures = [future for future, _ in calls]
-    for _ in range(min(at_a_time, len(calls))):
-        threading.Thread(target=work, daemon=True).start()
-    try:
-        return [future.result() for future in futures]
-    except BaseException:
-        running = [future for future in futures if not future.cancel()]
-        interrupt()
-        wait(running, timeout=END_SECONDS)
-        raise
 
 
 class SshRemote:

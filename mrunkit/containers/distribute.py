@@ -21,8 +21,9 @@ from mrunkit.containers.engine import EngineError, explained
 from mrunkit.containers.explain import explain_failure
 from mrunkit.containers.images import ImageInfo, shipped_name
 from mrunkit.errors import MrunkitError
+from mrunkit.in_threads import in_threads
 from mrunkit.inventory import Host
-from mrunkit.ssh import Completed, Remote, in_threads
+from mrunkit.ssh import Completed, Remote
 
 if TYPE_CHECKING:
     import docker

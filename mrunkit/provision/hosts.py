@@ -11,9 +11,10 @@ from importlib import resources
 from typing import Any
 
 from mrunkit.errors import MrunkitError
+from mrunkit.in_threads import in_threads
 from mrunkit.inventory import Host
 from mrunkit.provision.lab import Lab, LabHost
-from mrunkit.ssh import Completed, Remote, SshError, in_threads
+from mrunkit.ssh import Completed, Remote, SshError
 
 PARALLEL = 32
 """Hosts that are asked at the same time."""

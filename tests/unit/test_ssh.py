@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import base64
 import errno
-import threading
-import time
 from pathlib import Path
 from typing import Never, cast
 
@@ -20,7 +18,6 @@ from mrunkit.ssh import (
     SshError,
     SshRemote,
     connected,
-    in_threads,
     known_keys,
     login_error,
     open_patiently,
@@ -119,28 +116,6 @@ def test_what_another_try_would_not_change_is_not_tried_again() -> None:
         open_patiently(door.open, door.pauses.append)
 
 
-def test_what_cannot_be_ended_is_not_waited_for() -> None:
-    """Ctrl-C beside a host that takes a connection and says nothing: 15 s passed."""
-    is_over = threading.Event()
-    interrupted = threading.Event()
-
-    def login(host: str) -> None:
-        if host == "silent":
-            is_over.wait(30)
-        elif host == "ended":
-            interrupted.wait(30)
-        else:
-            raise KeyboardInterrupt
-
-    begun = time.monotonic()
-    hosts = ["here", "silent", "ended"]
-    with pytest.raises(KeyboardInterrupt):
-        in_threads(login, hosts, at_a_time=3, interrupt=interrupted.set)
-    assert time.monotonic() - begun < 10
-    assert interrupted.is_set()
-    is_over.set()
-
-
 class HangingChannel:
     """A command that never says a word; stands for paramiko's transport and its channel."""
 
@@ -170,14 +145,6 @@ def test_a_command_that_hangs_is_given_up() -> None:
         remote.run("docker version", patience=30)
     assert channel.seconds == 30
     assert raised.value.remedy is not None
-
-
-def test_results_are_in_the_order_of_the_arguments() -> None:
-    """However many work at a time, and for none at all."""
-    for at_a_time in (1, 3, 100):
-        squares = in_threads(lambda n: n * n, range(20), at_a_time=at_a_time, interrupt=list)
-        assert squares == [n * n for n in range(20)]
-    assert in_threads(str, [], at_a_time=4, interrupt=list) == []
 
 
 @pytest.mark.parametrize(

@@ -22,9 +22,10 @@ from importlib import resources
 from typing import Any, Generic, TypeVar
 
 from mrunkit.errors import MrunkitError
+from mrunkit.in_threads import in_threads
 from mrunkit.inventory import Host
 from mrunkit.provision.doctor.verdicts import Problem
-from mrunkit.ssh import Completed, Conversation, SshError, connected, in_threads
+from mrunkit.ssh import Completed, Conversation, SshError, connected
 
 LOGINS_AT_A_TIME = 32
 """These cost us something; answers are only waited for, so all hosts are asked at once."""

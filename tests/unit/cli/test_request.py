@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from run_options import OPTIONS
 
-from mrunkit.cli.request import RunOptions, RunRequest, build_request, find_program, is_local
+from mrunkit.cli.request import RunRequest, build_request, find_program, is_local
 from mrunkit.errors import (
     ExitStatus,
     MrunkitError,
@@ -18,39 +19,9 @@ from mrunkit.errors import (
 )
 from mrunkit.mesos.address import HostPort, ZooKeeper
 from mrunkit.mesos.operator import Credentials
-from mrunkit.scheduler.job import Constraint, Distribution, Policy, Program
+from mrunkit.scheduler.job import Constraint, Program
 from mrunkit.scheduler.resources import Demand
 from mrunkit.settings import Settings
-
-OPTIONS = RunOptions(
-    master="host0:5050",
-    program=("./hello", "a", "b"),
-    nodes=4,
-    procs=10,
-    cores=1.0,
-    mem=128.0,
-    name=None,
-    env=(),
-    workdir=None,
-    wait=None,
-    start_timeout=120.0,
-    time_limit=None,
-    retries=2,
-    policy=Policy.FIRST_FIT,
-    hosts=(),
-    exclude=(),
-    constraints=(),
-    distribution=Distribution.CYCLIC,
-    role="*",
-    principal=None,
-    secret_file=None,
-    advertise=None,
-    mpiexec=None,
-    is_labelled=False,
-    output_dir=None,
-    events=None,
-    is_dry_run=False,
-)
 
 
 @pytest.fixture

@@ -47,7 +47,7 @@ def guest_command(
     words = [PROGRAM, "-daemonize", "-uuid", guest_uuid(lab, host.name)]
     words += ["-name", f"{lab.name}-{host.name}"]
     words += ["-nodefaults", "-no-user-config", "-display", "none", "-machine", "pc"]
-    words += accelerator_words(guest.accelerator)
+    words += accelerator_words(guest.accelerator, is_cloud_image=guest.is_cloud_image)
     words += ["-smp", str(guest.cpus), "-m", str(guest.memory)]
     words += ["-serial", f"file:{_escaped(files.console)}"]
     words += ["-object", "rng-random,id=rng,filename=/dev/urandom"]
@@ -67,11 +67,15 @@ def guest_command(
     return words
 
 
-def accelerator_words(accelerator: str) -> list[str]:
-    """How the guest's instructions are executed."""
+def accelerator_words(accelerator: str, *, is_cloud_image: bool = False) -> list[str]:
+    """How the guest's instructions are executed, and which there are.
+
+    Emulated, what a newer processor has besides makes programs slower: glibc and Go use its wide
+    vectors wherever there are any. A system in a cloud image may not start without them.
+    """
     if accelerator == "kvm":
         return ["-accel", "kvm", "-cpu", "host"]
-    return ["-accel", "tcg,thread=multi", "-cpu", "max"]
+    return ["-accel", "tcg,thread=multi", "-cpu", "max" if is_cloud_image else "Nehalem"]
 
 
 def kernel_options(lab: LabRecord, host: str, *, cgroups: int) -> str:

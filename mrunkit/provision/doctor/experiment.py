@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from mrunkit.provision.doctor import overlay
-from mrunkit.provision.doctor.hosts import Hosts, Probe, ProbeError
+from mrunkit.provision.doctor.hosts import Answers, Hosts, Probe, ProbeError
 from mrunkit.provision.doctor.overlay import Container, Experiment, Network, Path, Pinged, Seen
 from mrunkit.provision.doctor.verdicts import Problem
+from mrunkit.ssh import Completed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +31,7 @@ def experiment(
     hosts: Hosts, around: Surroundings, network: Network
 ) -> tuple[Experiment, list[Problem]]:
     """Start containers, ping, and look at the wire; what kept hosts out of it are problems."""
-    started = hosts.ask(lambda name, probe: _start(probe, around))
+    started = _start_on_all(hosts, around)
     containers = {
         name: found for name, found in started.by_host.items() if isinstance(found, Container)
     }
@@ -68,17 +69,35 @@ def experiment(
     return made, problems
 
 
-def _start(probe: Probe, around: Surroundings) -> Container | Problem:
-    probe.ask("at_end", command=overlay.remove_command(around.run).to_json())
+def _start_on_all(hosts: Hosts, around: Surroundings) -> Answers[Container | Problem]:
+    """Start a container on each host; where Docker runs out of time, again on fewer at once."""
     start = overlay.start_command(around.run, network=around.network, image=around.image)
     where = overlay.where_command(around.run, network=around.network)
-    _, started = probe.run([overlay.tidy_command(), start])
+
+    def start_first(_name: str, probe: Probe) -> Completed:
+        probe.ask("at_end", command=overlay.remove_command(around.run).to_json())
+        _, ended = probe.run([overlay.tidy_command(), start])
+        return ended
+
+    ended = hosts.ask(start_first)
     for _again in range(overlay.SLOW_STARTS):
-        if not overlay.is_slow_manager(started):
-            break
-        (started,) = probe.run([start])
-    (found,) = probe.run([where])
-    return overlay.parse_container(started, found)
+        slow = [name for name, one in ended.by_host.items() if overlay.is_out_of_time(one)]
+        again = hosts.ask(
+            lambda _, probe: probe.run([start])[0],
+            slow,
+            at_a_time=overlay.starts_at_a_time(len(slow)),
+        )
+        lost = set(slow) - set(again.by_host)
+        by_host = {
+            name: one for name, one in (ended.by_host | again.by_host).items() if name not in lost
+        }
+        ended = Answers(by_host=by_host, problems=ended.problems + again.problems)
+
+    found = hosts.ask(
+        lambda name, probe: overlay.parse_container(ended.by_host[name], probe.run([where])[0]),
+        ended.by_host,
+    )
+    return Answers(by_host=found.by_host, problems=ended.problems + found.problems)
 
 
 def _ping(

@@ -134,9 +134,13 @@ class Hosts:
         self._cut()
 
     def ask(
-        self, question: Callable[[str, Probe], T], of: Iterable[str] | None = None
+        self,
+        question: Callable[[str, Probe], T],
+        of: Iterable[str] | None = None,
+        *,
+        at_a_time: int | None = None,
     ) -> Answers[T]:
-        """Ask hosts the same at once; the question gets a host's name and probe."""
+        """Ask hosts the same, all at once if not told; the question gets name and probe."""
         asked = list(self._hosts if of is None else of)
         answers: Answers[T] = Answers()
 
@@ -151,7 +155,8 @@ class Hosts:
             except ProbeError as error:
                 return None, _refusal(name, error)
 
-        for name, (answer, problem) in zip(asked, self._in_parallel(asked, one), strict=True):
+        told = self._in_parallel(asked, one, at_a_time=at_a_time)
+        for name, (answer, problem) in zip(asked, told, strict=True):
             if problem is not None:
                 answers.problems.append(problem)
             else:

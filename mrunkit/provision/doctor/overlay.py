@@ -18,10 +18,12 @@ from mrunkit.ssh import Completed
 
 LABEL = "mrunkit.doctor"
 """On every container of a doctor: its run."""
-CONTAINER_SECONDS = 300
+CONTAINER_SECONDS = 900
 """After which a container ends by itself."""
 SLOW_STARTS = 3
-"""How often a container is started again for which Docker waited in vain."""
+"""How often containers are started again for which Docker waited in vain."""
+SLOW_START_TURNS = 4
+"""In how many turns the hosts do so, one after the other."""
 ALL_PAIRS_UP_TO = 8
 """Hosts; above, each one pings the next."""
 PING_SECONDS = 10.0
@@ -171,9 +173,21 @@ def parse_container(started: Completed, where: Completed) -> Container | Problem
     return Container(pid=int(pid), address=address)
 
 
-def is_slow_manager(started: Completed) -> bool:
-    """Whether Docker gave up after its 20 s for a manager's word, as it does on busy machines."""
+def is_out_of_time(started: Completed) -> bool:
+    """Whether Docker gave up after its 20 s, in which manager and host must have made the network.
+
+    What a host had made of it by then is taken down again, so that the next try begins anew.
+    """
     return started.status != 0 and "context deadline exceeded" in started.stderr
+
+
+def starts_at_a_time(slow: int) -> int:
+    """On how many hosts to start at once, of those that were too slow when all did.
+
+    Hosts that share a machine, as those of a lab in QEMU do, are faster by themselves; and so is
+    a manager that few ask.
+    """
+    return -(-slow // SLOW_START_TURNS)
 
 
 def _refused(started: Completed) -> Problem:

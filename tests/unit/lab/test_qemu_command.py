@@ -89,6 +89,15 @@ def test_a_cloud_image_boots_by_itself_and_finds_its_seed_by_label() -> None:
     assert [word for word in command if "file.dir=/labs/seed,file.label=CIDATA" in word]
 
 
+def test_only_a_cloud_image_gets_all_instructions_emulated() -> None:
+    """They are slower than plain ones; but it may not start without them."""
+    found = guest_lab()
+    for is_cloud_image, model in ((False, "Nehalem"), (True, "max")):
+        guests = replace(GUESTS, is_cloud_image=is_cloud_image)
+        command = guest_command(found, found.hosts[0], guests, FILES)
+        assert command[command.index("-cpu") + 1] == model
+
+
 def test_labs_that_run_keep_their_multicast_ports() -> None:
     """A new one takes the next that is free."""
     used = parse_udp_ports(UDP)

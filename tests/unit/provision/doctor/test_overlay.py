@@ -207,13 +207,19 @@ def test_a_container_is_where_docker_says() -> None:
     assert isinstance(overlay.parse_container(started, ended), Problem)
 
 
-def test_a_manager_that_is_slow_is_told_from_one_that_refuses() -> None:
+def test_being_out_of_time_is_told_from_being_refused() -> None:
     """It is worth another try."""
     said = (
         "docker: Error response from daemon: attaching to network failed, make sure your network "
     )
     slow = said + "options are correct and check manager logs: context deadline exceeded.\n"
-    assert overlay.is_slow_manager(Completed(status=125, stdout="", stderr=slow))
+    assert overlay.is_out_of_time(Completed(status=125, stdout="", stderr=slow))
     refused = "docker: Error response from daemon: network mpi not found.\n"
-    assert not overlay.is_slow_manager(Completed(status=125, stdout="", stderr=refused))
-    assert not overlay.is_slow_manager(Completed(status=0, stdout="9f86d081884c\n", stderr=slow))
+    assert not overlay.is_out_of_time(Completed(status=125, stdout="", stderr=refused))
+    assert not overlay.is_out_of_time(Completed(status=0, stdout="9f86d081884c\n", stderr=slow))
+
+
+@pytest.mark.parametrize(("slow", "at_a_time"), [(1, 1), (3, 1), (4, 1), (5, 2), (500, 125)])
+def test_slow_hosts_start_in_a_few_turns(slow: int, at_a_time: int) -> None:
+    """Few hosts one by one, many not one by one: each may take 20 s."""
+    assert overlay.starts_at_a_time(slow) == at_a_time

@@ -1,0 +1,61 @@
+"""Containers of the experiment, started by a `docker` that has what it takes of Docker's ways."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from mrunkit.inventory import Host
+from mrunkit.provision.doctor import overlay
+from mrunkit.provision.doctor.experiment import Surroundings, experiment
+from mrunkit.provision.doctor.hosts import Hosts
+from mrunkit.provision.doctor.overlay import Network
+
+pytestmark = pytest.mark.skipif(os.getuid() != 0, reason="raw sockets are root's")
+
+HERE = Host(name="here", address="here", is_here=True)
+AROUND = Surroundings(run="r1", network="net", image="img", host_by_address={})
+NETWORK = Network(driver="overlay", is_attachable=True, is_encrypted=False, subnets=())
+
+DOCKER = """#!/bin/sh
+case $1 in
+run)
+  echo >> "$DOCKER_STARTS"
+  [ "$(wc -l < "$DOCKER_STARTS")" -gt "$DOCKER_SLOW" ] && echo 9f86d081884c && exit
+  echo 'docker: Error response from daemon: Could not attach: context deadline exceeded.' >&2
+  exit 125
+  ;;
+inspect) echo "$PPID 127.0.0.1" ;;
+esac
+"""
+"""Out of time for its first starts."""
+
+
+@pytest.fixture
+def starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A line for each start of a container."""
+    docker = tmp_path / "docker"
+    docker.write_text(DOCKER)
+    docker.chmod(0o755)
+    started = tmp_path / "starts"
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setenv("DOCKER_STARTS", str(started))
+    return started
+
+
+@pytest.mark.parametrize(
+    ("slow", "tried"), [(0, 1), (2, 3), (overlay.SLOW_STARTS + 1, overlay.SLOW_STARTS + 1)]
+)
+def test_a_start_that_ran_out_of_time_is_made_again(
+    starts: Path, monkeypatch: pytest.MonkeyPatch, slow: int, tried: int
+) -> None:
+    """A few times; then it is a problem."""
+    monkeypatch.setenv("DOCKER_SLOW", str(slow))
+    with Hosts([HERE]) as hosts:
+        made, problems = experiment(hosts, AROUND, NETWORK)
+
+    assert len(starts.read_text().splitlines()) == tried
+    assert list(made.pinged) == (["here"] if slow < tried else [])
+    assert [problem.host for problem in problems] == ([] if slow < tried else ["here"])

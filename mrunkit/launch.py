@@ -188,7 +188,9 @@ class Launch:
             + FILES_PER_HOST * len(hosts)
             + FILES_PER_RANK * sum(host.ranks for host in hosts),
             output=Output(
-                is_labelled=self._options.is_labelled, on_write_failed=self._write_failed
+                is_labelled=self._options.is_labelled,
+                on_write_failed=self._write_failed,
+                on_spawn=self._spawn_asked_for,
             ),
         )
         if self._is_ending:
@@ -288,6 +290,18 @@ class Launch:
                 exit_status=ExitStatus.FAILED, message=f"cannot write the output: {error.strerror}"
             )
         self._on_event(cancelled)
+
+    def _spawn_asked_for(self) -> None:
+        self._on_event(
+            Cancelled(
+                exit_status=ExitStatus.FAILED,
+                message=(
+                    "the program starts more processes (MPI_Comm_spawn), for which its MPICH "
+                    "needs more proxies than the job has"
+                ),
+                remedy="use MPICH 4.2 or later, or start all ranks with -n",
+            )
+        )
 
     async def _watch_proxies(self, launches: Sequence[ProxyLaunch]) -> None:
         """Report how many proxies are connected to mpiexec, until all are."""

@@ -30,7 +30,7 @@ _MEANS_SOMETHING_HERE = re.compile(
 """Names for mpiexec, for what it asks and is linked with, and for the shell that starts it."""
 
 LAST_VARIABLE = "MRUNKIT_LAST"
-"""Has to be last in mpiexec's environment: Hydra does not find the last one for -genvlist."""
+"""Has to be last in mpiexec's environment: Hydra does not find the last one for -envlist."""
 
 
 class HostsError(MrunkitError):
@@ -66,7 +66,8 @@ def mpiexec_arguments(
     arguments += ["-hosts", _hosts_argument(hosts, ranks_per_host, distribution)]
     arguments += ["-n", str(sum(ranks_per_host))]
     hidden = hidden_variables(env)
-    arguments += ["-genvlist", ",".join(map(_checked_name, hidden))] if hidden else ["-genvnone"]
+    # Not -genvlist and -genvnone: with these, proxies die of MPI_Comm_spawn (4.2.3 to 5.0.2).
+    arguments += ["-envlist", ",".join(map(_checked_name, hidden))] if hidden else ["-envnone"]
     for name, value in env.items():
         if name not in hidden:
             arguments += ["-genv", _checked_name(name), value]

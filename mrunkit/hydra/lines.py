@@ -7,6 +7,7 @@ arguments in them, which differ from version to version and are passed on untouc
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from mrunkit.errors import MrunkitError
@@ -18,8 +19,12 @@ MOST_BEFORE_END = 4 << 20
 """Bytes that mpiexec may print before the last launch line; one has less than 500, and the mpiexec
 of somebody's image may print anything."""
 
+LONGEST_LINE = 4096
+"""Bytes of a launch line."""
+
 _CONTROL_PORT = re.compile(r"(?P<host>\S+):(?P<port>[0-9]{1,5})")
 _PROXY_ID = re.compile(r"[0-9]{1,9}")
+_NEVER = re.compile(rb"(?!)")
 
 
 class LaunchLineError(MrunkitError):
@@ -78,6 +83,14 @@ def _begin(line: str) -> str:
     return repr(line if len(line) <= 500 else f"{line[:500]}...")
 
 
+def _launch_lines_of_spawn(launches: Sequence[ProxyLaunch]) -> re.Pattern[bytes]:
+    """Lines that are like those before, but for another than the first group of processes."""
+    if not launches:
+        return _NEVER
+    begin = re.escape(LAUNCH_PREFIX + b" " + launches[0].executable.encode())
+    return re.compile(begin + rb" [^\n]*--pgid [1-9][^\n]*\n")
+
+
 class LaunchReader:
     """Takes mpiexec's stdout apart, as it comes: launch lines first, then ranks' output."""
 
@@ -86,6 +99,8 @@ class LaunchReader:
         self._partial = b""
         self._received = 0
         self._is_complete = False
+        self._more = _NEVER
+        self._wants_more = False
 
     @property
     def launches(self) -> tuple[ProxyLaunch, ...]:
@@ -94,8 +109,16 @@ class LaunchReader:
 
     @property
     def is_complete(self) -> bool:
-        """Whether the last launch line was seen; nothing after it is looked at."""
+        """Whether the last launch line was seen."""
         return self._is_complete
+
+    @property
+    def wants_more(self) -> bool:
+        """Whether mpiexec asked for proxies once more, for MPI_Comm_spawn.
+
+        So do 3.4.3 and 4.1.3; 4.2.3 and later have those that there are start more ranks.
+        """
+        return self._wants_more
 
     def feed(self, data: bytes) -> bytes:
         """Take a piece of stdout; returns what of it is not launch lines, to be passed on.
@@ -103,7 +126,7 @@ class LaunchReader:
         Raises LaunchLineError.
         """
         if self._is_complete:
-            return data
+            return self._without_more(data)
         self._received += len(data)
         if self._received > MOST_BEFORE_END:
             self._partial = b""
@@ -115,12 +138,27 @@ class LaunchReader:
                 self._launches.append(parse_launch_line(line.decode(errors="replace")))
             elif line.strip() == LAUNCH_END:
                 self._is_complete = True
-                passed_on.append(b"\n".join([*lines[number + 1 :], self._partial]))
+                self._more = _launch_lines_of_spawn(self._launches)
+                rest = b"\n".join([*lines[number + 1 :], self._partial])
                 self._partial = b""
+                passed_on.append(self._without_more(rest))
                 break
             else:
                 passed_on.append(line + b"\n")
         return b"".join(passed_on)
+
+    def _without_more(self, data: bytes) -> bytes:
+        data, self._partial = self._partial + data, b""
+        data, found = self._more.subn(b"", data)
+        if found or self._wants_more:
+            self._wants_more = True
+            data = data.replace(LAUNCH_END + b"\n", b"")
+        # mpiexec may write them word by word; of ranks' output nothing may wait for more.
+        *_, last = data.rpartition(b"\n")
+        if last.startswith(LAUNCH_PREFIX) and len(last) < LONGEST_LINE:
+            self._partial = last
+            return data[: -len(last)]
+        return data
 
     def end(self) -> bytes:
         """Take note of the end of stdout; returns what is left to be passed on."""

@@ -31,6 +31,8 @@ class Output:
     """Whether mpiexec was told to put marks before what each rank writes."""
     on_write_failed: Callable[[OSError], None] = lambda error: None
     """Called in the loop, at most once per stream, when output cannot be written any more."""
+    on_spawn: Callable[[], None] = lambda: None
+    """Called in the loop, once, when mpiexec asks for more proxies, which nobody starts."""
 
 
 class Streams:
@@ -43,7 +45,7 @@ class Streams:
         self._stdout, self._stderr = _Tail(labels[0]), _Tail(labels[1])
         self._banner = WithoutBanner(self._stdout)
         self._complaints = WithoutComplaints(self._stderr)
-        launches_first = _LaunchesThenOutput(self._banner, loop, self._launches)
+        launches_first = _LaunchesThenOutput(self._banner, loop, self._launches, to.on_spawn)
         self._relays = (
             Relay(out, to.stdout, launches_first, to.on_write_failed),
             Relay(err, to.stderr, self._complaints, to.on_write_failed),
@@ -118,12 +120,15 @@ class _LaunchesThenOutput:
         inner: Transform,
         loop: asyncio.AbstractEventLoop,
         launches: asyncio.Future[tuple[ProxyLaunch, ...]],
+        on_spawn: Callable[[], None],
     ) -> None:
         self._inner = inner
         self._loop = loop
         self._launches = launches
         self._reader = LaunchReader()
+        self._on_spawn = on_spawn
         self._is_told = False
+        self._is_spawn_told = False
 
     def feed(self, data: bytes) -> bytes:
         try:
@@ -133,6 +138,9 @@ class _LaunchesThenOutput:
             return b""
         if self._reader.is_complete:
             self._tell(None)
+        if self._reader.wants_more and not self._is_spawn_told:
+            self._is_spawn_told = True
+            self._loop.call_soon_threadsafe(self._on_spawn)
         return self._inner.feed(data)
 
     def end(self) -> bytes:

@@ -54,14 +54,14 @@ def test_the_whole_command_line() -> None:
 
     expected = (
         "-launcher manual -rmk user -localhost 10.0.0.9 -hosts 10.0.0.1,10.0.0.2 -n 3"
-        " -genvlist A,C -genv PATH /opt -genv B '' -wdir /proc/self/cwd ./hello -n ''"
+        " -envlist A,C -genv PATH /opt -genv B '' -wdir /proc/self/cwd ./hello -n ''"
     )
     assert arguments == shlex.split(expected)
 
 
 def test_without_variables_none_are_passed() -> None:
     """Hydra's own default is all."""
-    assert "-genvnone" in arguments_for(["true"])
+    assert "-envnone" in arguments_for(["true"])
 
 
 def test_values_are_hidden_but_for_what_means_something_to_mpiexec() -> None:

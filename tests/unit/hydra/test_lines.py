@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import pairwise
 from pathlib import Path
 
@@ -131,3 +132,31 @@ def test_a_long_line_is_told_in_short() -> None:
         parse_launch_line("HYDRA_LAUNCH: \x1b " + 100_000 * "x")
     assert len(str(error.value)) < 1000
     assert "\x1b" not in str(error.value)
+
+
+@given(data=st.data(), output=st.binary(max_size=30))
+def test_launch_lines_of_a_spawn_are_told_and_taken_out(data: st.DataObject, output: bytes) -> None:
+    """MPICH 3.4.3 writes them word by word, among what ranks write."""
+    more = LAUNCH_LINES.replace(b"--pgid 0", b"--pgid 1")
+    words = [*re.findall(rb"\S*\s", LAUNCH_LINES + b"before\n" + more), output]
+    cuts = data.draw(st.sets(st.integers(1, len(words) - 1)))
+    bounds = [0, *sorted(cuts), len(words)]
+    reader = LaunchReader()
+
+    pieces = [b"".join(words[a:b]) for a, b in pairwise(bounds)]
+
+    assert read_all(reader, pieces) == b"before\n" + output
+    assert reader.wants_more
+    assert len(reader.launches) == 4
+
+
+def test_what_a_rank_writes_does_not_wait_for_the_end_of_its_line() -> None:
+    """But where it begins as a launch line does, which is passed on in the end."""
+    reader = LaunchReader()
+    reader.feed(LAUNCH_LINES)
+
+    assert reader.feed(b"name? H") == b"name? H"
+    assert reader.feed(b"\nHYDRA_LAUNCH: is") == b"\n"
+    assert reader.feed(b" mine") == b""
+    assert reader.end() == b"HYDRA_LAUNCH: is mine"
+    assert not reader.wants_more

@@ -212,6 +212,11 @@ def check_reach(hosts: Sequence[Host], settings: Settings) -> Iterator[Problem]:
             "connect once by hand with ssh and compare the key; if it changed with a new"
             " installation, remove the old one with ssh-keygen -R",
         ),
+        # Before what it leads to.
+        "no such identity": (
+            "reach",
+            "correct ansible_ssh_private_key_file in the inventory",
+        ),
         "permission denied": (
             "reach",
             "check ansible_user and ansible_ssh_private_key_file; ssh-copy-id installs a key",
@@ -221,17 +226,20 @@ def check_reach(hosts: Sequence[Host], settings: Settings) -> Iterator[Problem]:
     for host in hosts:
         if host.unreachable is None:
             continue
-        said = host.unreachable.lower()
-        check, remedy = next(
-            (found for words, found in causes.items() if words in said),
+        said = host.unreachable.rpartition("Failed to connect to the host via ssh: ")[2]
+        lines = [line.strip() for line in said.strip().splitlines()] or ["no answer"]
+        cause, (check, remedy) = next(
+            ((words, found) for words, found in causes.items() if words in said.lower()),
             (
-                "reach",
-                "check that it is on, and its address, route and firewall;"
-                " to do without it for now, take it out of the inventory",
+                "",
+                (
+                    "reach",
+                    "check that it is on, and its address, route and firewall;"
+                    " to do without it for now, take it out of the inventory",
+                ),
             ),
         )
-        short = host.unreachable.rpartition("Failed to connect to the host via ssh: ")[2].strip()
-        words = short.splitlines()[-1].strip() if short else "no answer"
+        words = [line for line in lines if cause in line.lower()][-1]
         yield Problem(check=check, host=host.name, problem=f"unreachable: {words}", remedy=remedy)
 
 

@@ -49,6 +49,13 @@ def test_groups_that_cannot_work_are_named(groups: dict[str, list[str]], expecte
             "root@192.0.2.11: Permission denied (publickey).",
             "ansible_user",
         ),
+        (
+            "Failed to connect to the host via ssh: no such identity: /home/me/lab: No such file"
+            " or directory\nroot@192.0.2.11: Permission denied (publickey).",
+            "reach",
+            "no such identity: /home/me/lab: No such file or directory",
+            "correct ansible_ssh_private_key_file",
+        ),
         ("Host key verification failed.", "reach", "Host key verification failed.", "by hand"),
         (
             "Failed to connect to the host via ssh: ssh: connect to host 192.0.2.11 port 22:"

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -24,10 +28,26 @@ def hosts(
     from mrunkit.provision.lab import read_lab
     from mrunkit.ssh import connected
 
-    states = read_states(read_lab(inventory), connect=connected)
+    lab = read_lab(inventory)
+    with _counting(len(lab.hosts)) as tell:
+        states = read_states(lab, connect=connected, tell=tell)
     print(json.dumps([state.to_json() for state in states]) if is_json else _table(states))
     if any(state.error for state in states):
         raise typer.Exit(ExitStatus.FAILED)
+
+
+@contextmanager
+def _counting(hosts: int) -> Iterator[Callable[[HostState], None]]:
+    """Show on a terminal how many hosts have been asked: each may take its time to be silent."""
+    if not sys.stderr.isatty():
+        yield lambda state: None
+        return
+    from rich.console import Console
+    from rich.status import Status
+
+    asked = itertools.count(1)
+    with Status(f"0 of {hosts} hosts asked", console=Console(stderr=True)) as status:
+        yield lambda state: status.update(f"{next(asked)} of {hosts} hosts asked")
 
 
 def _table(states: list[HostState]) -> str:

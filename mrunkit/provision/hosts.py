@@ -58,13 +58,24 @@ class HostState:
 
 
 def read_states(
-    lab: Lab, *, connect: Callable[[Host], AbstractContextManager[Remote]]
+    lab: Lab,
+    *,
+    connect: Callable[[Host], AbstractContextManager[Remote]],
+    tell: Callable[[HostState], None] = lambda state: None,
 ) -> list[HostState]:
-    """Ask all hosts at once; one that cannot be reached says so in its state."""
+    """Ask all hosts at once; one that cannot be reached says so in its state.
+
+    `tell` gets each as soon as it is known, in a thread of its own.
+    """
     script = resources.files("mrunkit.provision").joinpath("hosts.sh").read_bytes()
     remotes: list[Remote] = []
 
     def one(host: LabHost) -> HostState:
+        state = ask(host)
+        tell(state)
+        return state
+
+    def ask(host: LabHost) -> HostState:
         mpich = str(host.variables.get("mpich_prefix", MPICH_PREFIX))
         words = ("sh", "-s", "--", lab.settings.share, lab.settings.image or "", mpich)
         try:

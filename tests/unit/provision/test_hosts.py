@@ -93,7 +93,9 @@ def test_a_host_that_cannot_be_reached_is_a_line(tmp_path: Path) -> None:
             raise SshError("no route", remedy="lay a cable")
         yield ToldRemote(TOLD)
 
-    a, b, here = read_states(read_lab(inventory), connect=connect)
+    told: list[HostState] = []
+    a, b, here = read_states(read_lab(inventory), connect=connect, tell=told.append)
+    assert sorted(told, key=lambda state: state.name) == [a, b, here]
     assert (a.name, a.os) == ("a", "Debian GNU/Linux 12 (bookworm)")
     assert b == HostState(name="b", error="no route", remedy="lay a cable")
     assert (here.error, here.cpus is not None, here.kernel is not None) == (None, True, True)

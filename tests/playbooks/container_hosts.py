@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+import testinfra
+from testinfra.host import Host
 
 from mrunkit.containers.engine import connect
 from mrunkit.lab.docker_hosts import DockerHosts
@@ -83,6 +85,10 @@ class LabHosts:
     def on(self, host: str, *command: str, check: bool = True) -> str:
         """Run a command on a host, without ssh, and give what it printed."""
         return self.docker("exec", self.containers[host], *command, check=check).stdout
+
+    def seen(self, host: str) -> Host:
+        """A host as testinfra sees it, without ssh: its files, services, packages and sockets."""
+        return testinfra.get_host(f"docker://{self.containers[host]}")
 
     def play(
         self,

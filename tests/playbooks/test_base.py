@@ -73,7 +73,8 @@ def test_each_host_logs_in_to_each(converged: LabHosts) -> None:
 
 def test_the_key_opens_nothing_from_elsewhere(converged: LabHosts) -> None:
     """Stolen from a host, it is of no use outside the lab."""
-    line = converged.on("host1", "grep", "mrunkit-lab", "/root/.ssh/authorized_keys")
+    keys = converged.seen("host1").file("/root/.ssh/authorized_keys")
+    (line,) = [line for line in keys.content_string.splitlines() if "mrunkit-lab" in line]
     assert line.startswith('from="')
     assert not any(
         f"{address.rpartition('.')[0]}.0/24" in line for address in converged.addresses.values()
@@ -99,9 +100,10 @@ def test_what_was_there_stays(start_hosts, tmp_path: Path) -> None:  # type: ign
     assert hosts.on("host1", *watched) == before
 
     hosts.play(*STEPS)
-    assert "elsewhere" in hosts.on("host1", "cat", "/root/.ssh/config")
-    assert hosts.on("host1", "cat", "/root/.ssh/id_ed25519").strip() == "my own key"
-    assert "\n127.0.1.1" not in hosts.on("host1", "cat", "/etc/hosts")
+    seen = hosts.seen("host1")
+    assert seen.file("/root/.ssh/config").contains("elsewhere")
+    assert seen.file("/root/.ssh/id_ed25519").content_string.strip() == "my own key"
+    assert not seen.file("/etc/hosts").contains("^127.0.1.1")
 
     hosts.play("teardown.yml", "--tags", "base,ssh")
     assert hosts.on("host1", *watched) == before
@@ -138,6 +140,7 @@ def test_a_firewall_is_opened_to_the_lab_and_to_nobody_else(converged: LabHosts)
         converged.play("validate.yml", "base.yml")
         assert set(converged.play("validate.yml", "base.yml").changed.values()) == {0}
         assert connects(converged, "host0", "host1", 7777)
+        assert converged.seen("host1").service("mrunkit-firewall").is_enabled
         assert "-P INPUT DROP" in converged.on("host1", "iptables", "-S", "INPUT")
         accepted = converged.on("host1", "iptables", "-S", "MRUNKIT")
         assert all("-s " in line for line in accepted.splitlines() if line.startswith("-A"))

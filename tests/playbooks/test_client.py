@@ -31,7 +31,7 @@ def test_a_host_without_an_index_is_a_warning(lab_hosts: LabHosts) -> None:
     """And no failure; nothing is offered that does not work."""
     played = lab_hosts.play(*PLAYS, lab_mesos_authentication=False)
     assert "WARNING: host0 has no mrunkit of its own" in played.output
-    assert lab_hosts.on("host0", "ls", COMMAND, check=False) == ""
+    assert not lab_hosts.seen("host0").file(COMMAND).exists
 
 
 def test_the_master_gets_it_and_agents_do_not(
@@ -47,7 +47,7 @@ def test_the_master_gets_it_and_agents_do_not(
     assert set(again.changed.values()) == set(checked_again.changed.values()) == {0}
     told = lab_hosts.on("host0", COMMAND, "hosts", "/etc/mrunkit/lab.yml", check=False)
     assert "host1" in told
-    assert lab_hosts.on("host1", "ls", COMMAND, check=False) == ""
+    assert not lab_hosts.seen("host1").file(COMMAND).exists
 
 
 def test_wheels_of_other_versions_do(
@@ -61,7 +61,8 @@ def test_wheels_of_other_versions_do(
             shutil.copy(wheel, tmp_path)
     played = lab_hosts.play(*PLAYS, **{**wheels, "client_wheels": str(tmp_path)})
     assert "WARNING" not in played.output
-    python = lab_hosts.on("host0", "readlink", COMMAND).strip().replace("bin/mrunkit", "bin/python")
+    command = lab_hosts.seen("host0").file(COMMAND).linked_to
+    python = command.replace("bin/mrunkit", "bin/python")
     ask = "import importlib.metadata as found; print(found.version('six'))"
     assert lab_hosts.on("host0", python, "-c", ask) == "99.0\n"
 
@@ -86,12 +87,12 @@ def test_a_group_may_be_let_in(lab_hosts: LabHosts, wheels: dict[str, object]) -
     state = lab_hosts.directory / ".mrunkit"
     state.mkdir(exist_ok=True)
     (state / "mesos-secret").write_text("s3cret\n")
-    look = ("stat", "-c", "%a %U %G", "/etc/mrunkit/mesos-secret")
+    secret = lab_hosts.seen("host0").file("/etc/mrunkit/mesos-secret")
     lab_hosts.play(*PLAYS, **asked)
-    before = lab_hosts.on("host0", *look)
+    assert (secret.mode, secret.user, secret.group) == (0o400, "root", "root")
     lab_hosts.play(*PLAYS, **asked, client_group="games")
-    assert (before, lab_hosts.on("host0", *look)) == ("400 root root\n", "440 root games\n")
-    assert lab_hosts.on("host0", "cat", "/etc/mrunkit/mesos-secret") == "s3cret\n"
+    assert (secret.mode, secret.user, secret.group) == (0o440, "root", "games")
+    assert secret.content_string == "s3cret\n"
 
 
 def test_a_command_that_is_there_is_kept(lab_hosts: LabHosts, wheels: dict[str, object]) -> None:
@@ -100,7 +101,7 @@ def test_a_command_that_is_there_is_kept(lab_hosts: LabHosts, wheels: dict[str, 
     played = lab_hosts.play(*PLAYS, **wheels)
     assert f"has a {COMMAND} that bootstrap did not make" in played.output
     lab_hosts.play("teardown.yml", "--tags", "validate,client", **wheels)
-    assert lab_hosts.on("host0", "cat", COMMAND) == "theirs\n"
+    seen = lab_hosts.seen("host0")
+    assert seen.file(COMMAND).content_string == "theirs\n"
     lab_hosts.on("host0", "rm", COMMAND)
-    gone = lab_hosts.on("host0", "ls", "-d", "/opt/mrunkit", "/etc/mrunkit", check=False)
-    assert gone == ""
+    assert not any(seen.file(path).exists for path in ("/opt/mrunkit", "/etc/mrunkit"))

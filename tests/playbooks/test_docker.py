@@ -19,7 +19,7 @@ DAEMON = "/etc/docker/daemon.json"
 
 
 def _daemon(hosts: LabHosts, host: str) -> Any:
-    return json.loads(hosts.on(host, "cat", DAEMON))
+    return json.loads(hosts.seen(host).file(DAEMON).content_string)
 
 
 def _put_daemon(hosts: LabHosts, host: str, text: str) -> None:
@@ -48,7 +48,7 @@ def test_check_mode_tells_the_changes_and_makes_none(lab_hosts: LabHosts) -> Non
     checked = lab_hosts.play(*PLAYS, "--check")
 
     assert min(checked.changed.values()) > 0
-    assert lab_hosts.on("host1", "ls", "/etc/docker").split() == ["key.json"]
+    assert lab_hosts.seen("host1").file("/etc/docker").listdir() == ["key.json"]
 
 
 def test_a_second_run_changes_nothing(lab_hosts: LabHosts) -> None:
@@ -56,11 +56,13 @@ def test_a_second_run_changes_nothing(lab_hosts: LabHosts) -> None:
     lab_hosts.play(*PLAYS)
 
     again, checked = lab_hosts.play(*PLAYS), lab_hosts.play(*PLAYS, "--check")
+    service = lab_hosts.seen("host1").service("docker")
 
     assert _daemon(lab_hosts, "host1") == {
         "log-driver": "json-file",
         "log-opts": {"max-file": "3", "max-size": "10m"},
     }
+    assert (service.is_running, service.is_enabled) == (True, True)
     assert lab_hosts.on("host1", "apt-mark", "showhold").split() == ["docker.io"]
     assert set(again.changed.values()) == set(checked.changed.values()) == {0}
 
@@ -120,7 +122,7 @@ def test_broken_daemon_json_is_refused(lab_hosts: LabHosts) -> None:
     _put_daemon(lab_hosts, "host2", '{"labels": [')
 
     played = lab_hosts.play(*PLAYS, check=False)
-    left = lab_hosts.on("host2", "cat", DAEMON)
+    left = lab_hosts.seen("host2").file(DAEMON).content_string
     lab_hosts.on("host2", "rm", DAEMON)
 
     assert played.failed["host2"] == 1
@@ -171,7 +173,7 @@ def test_images_of_new_engines_have_the_ids_of_old_ones(lab_hosts: LabHosts) -> 
         features = [_daemon(lab_hosts, host).get("features") for host in ("host1", "host2")]
         again = lab_hosts.play(*PLAYS, docker_max_major="")
         lab_hosts.play("teardown.yml", "--tags", "docker", "--limit", "host1")
-        left = lab_hosts.on("host1", "ls", "/etc/docker").split()
+        left = lab_hosts.seen("host1").file("/etc/docker").listdir()
 
     assert features == [{"containerd-snapshotter": False}, None]
     assert set(again.changed.values()) == {0}

@@ -79,12 +79,13 @@ def test_a_host_leaves_and_comes_back(lab: LabHosts, variables: dict[str, object
     """Neither the master nor a manager knows it any more; a bootstrap takes it in again."""
     lab.play("remove-host.yml", "--limit", "host2", **variables)
     agents, nodes = _agents(lab), _nodes(lab)
-    left = lab.on("host2", "sh", "-c", "ls -d /etc/mesos /etc/docker/daemon.json", check=False)
+    files = [lab.seen("host2").file(path) for path in ("/etc/mesos", "/etc/docker/daemon.json")]
+    left = [file.path for file in files if file.exists]
     lab.play(*PLAYS, **variables)
 
     assert agents == ["host1"]
     assert nodes == ["host0", "host1"]
-    assert left == ""
+    assert left == []
     assert _agents(lab) == ["host1", "host2"]
     assert _nodes(lab) == ["host0", "host1", "host2"]
 

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -81,18 +82,27 @@ def _write_renumbered(wheel: Path, directory: Path, *, version: str) -> None:
             new.writestr(member.replace(f"{name}-{before}.", f"{name}-{version}."), data)
 
 
-def test_a_group_may_be_let_in(lab_hosts: LabHosts, wheels: dict[str, object]) -> None:
+@pytest.fixture
+def mesos_secret(lab_hosts: LabHosts) -> Iterator[str]:
+    """A secret beside the inventory; the role mesos makes its own, where there is none."""
+    path = lab_hosts.directory / ".mrunkit" / "mesos-secret"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text("s3cret\n")
+    yield path.read_text()
+    path.unlink()
+
+
+def test_a_group_may_be_let_in(
+    lab_hosts: LabHosts, wheels: dict[str, object], mesos_secret: str
+) -> None:
     """The secret is the lab's user's alone, or a group's too."""
     asked = {**wheels, "lab_mesos_authentication": True}
-    state = lab_hosts.directory / ".mrunkit"
-    state.mkdir(exist_ok=True)
-    (state / "mesos-secret").write_text("s3cret\n")
     secret = lab_hosts.seen("host0").file("/etc/mrunkit/mesos-secret")
     lab_hosts.play(*PLAYS, **asked)
     assert (secret.mode, secret.user, secret.group) == (0o400, "root", "root")
     lab_hosts.play(*PLAYS, **asked, client_group="games")
     assert (secret.mode, secret.user, secret.group) == (0o440, "root", "games")
-    assert secret.content_string == "s3cret\n"
+    assert secret.content_string == mesos_secret
 
 
 def test_a_command_that_is_there_is_kept(lab_hosts: LabHosts, wheels: dict[str, object]) -> None:

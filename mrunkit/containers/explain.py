@@ -68,12 +68,12 @@ _KNOWN: tuple[tuple[str, str, str], ...] = (
         "make it with a larger --subnet (a /24 holds about 250 containers, less one per host)",
     ),
     (
-        # What a swarm says, after 20 s, of a subnet without a free address.
-        r"attaching to network failed",
-        "network {network} gave the container no address: it has no address left, or its "
-        "swarm's manager does not answer",
+        # What a swarm says, after 20 s, of a subnet without a free address, among others.
+        r"attaching to network failed|could not attach to network.*context deadline exceeded",
+        "network {network} gave the container no address within Docker's 20 s: it has no address "
+        "left, its swarm's manager does not answer, or the host is too slow to join it",
         "make it with a larger --subnet (a /24 holds about 250 containers, less one per host); "
-        "docker node ls shows the manager",
+        "docker node ls shows the manager; a host that was only slow may do it the next time",
     ),
     (
         r"network .* not found|could not attach to network|network-scoped alias|No such network",

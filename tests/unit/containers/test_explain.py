@@ -76,6 +76,12 @@ MET = [
         "--subnet",
     ),
     (
+        "docker: Error response from daemon: Could not attach to network mpi-network: context "
+        "deadline exceeded.",
+        "or the host is too slow to join it",
+        "docker node ls shows the manager",
+    ),
+    (
         # Apache Mesos' src/docker/docker.cpp, about what Docker 26 says of an image.
         "Failed to launch container: Unable to find 'ContainerConfig.Entrypoint'",
         "Apache Mesos 1.11 fails with 26 and later",

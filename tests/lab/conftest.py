@@ -31,8 +31,9 @@ def laboratory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Laboratory]
 
 
 @pytest.fixture(scope="session")
-def image(docker: Run) -> str:
+def image(docker: Run) -> Iterator[str]:
     """A tiny image: what an overlay is tested with needs no more than `sleep`."""
     packed = busybox_tree(("sh", "sleep"))
     subprocess.run(["docker", "import", "-", IMAGE], input=packed, check=True, capture_output=True)
-    return IMAGE
+    yield IMAGE
+    docker("rmi", "--force", IMAGE)

@@ -1,7 +1,7 @@
 """How the ranks of a placed gang come to life: the rendezvous, and mpiexec over the tasks.
 
 Owns the order of things, the same wherever mpiexec and the tasks run; where that is, is a
-`Site`: this host and the agents' hosts (`HostSite`), or containers (`containers/site.py`).
+`Site`: this host and the agents' hosts (`host_site.py`), or containers (`containers/site.py`).
 """
 
 from __future__ import annotations
@@ -17,14 +17,11 @@ from pathlib import Path
 from typing import Protocol
 
 from mrunkit.errors import ExitStatus, MrunkitError
-from mrunkit.hydra.arguments import hidden_variables, mpiexec_arguments
-from mrunkit.hydra.attached import read_connected
-from mrunkit.hydra.installation import Mpich, find_mpiexec, inspect_mpich
+from mrunkit.hydra.arguments import mpiexec_arguments
 from mrunkit.hydra.lines import ProxyLaunch
-from mrunkit.hydra.mpiexec import Launcher, MpiexecError, allow_open_files, start_mpiexec
-from mrunkit.hydra.proxy import proxy_script
+from mrunkit.hydra.mpiexec import Launcher, MpiexecError
 from mrunkit.hydra.rank import failed_rank, with_failure_told
-from mrunkit.hydra.rendezvous import Problem, Rendezvous, route_address
+from mrunkit.hydra.rendezvous import Problem, Rendezvous
 from mrunkit.hydra.streams import Output
 from mrunkit.hydra.verdict import Verdict, verdict
 from mrunkit.mesos.address import HostPort
@@ -325,77 +322,3 @@ def _make_writable(output_dir: str) -> None:
         raise MrunkitError(
             f"cannot write to --output-dir {output_dir}: {error.strerror}"
         ) from error
-
-
-class HostSite:
-    """mpiexec on this host, tasks as processes of the agents' hosts, which may all be this one."""
-
-    def __init__(
-        self, options: MpiOptions, *, environ: Mapping[str, str], is_all_here: bool = False
-    ) -> None:
-        self._options = options
-        self._environ = environ
-        self._is_all_here = is_all_here
-        self._mpich: Mpich
-        self._address = ""
-
-    @property
-    def program(self) -> Program:
-        """The program as it was given: its path must be the same everywhere."""
-        return self._options.program
-
-    @property
-    def mpich_version(self) -> str:
-        """Of the mpiexec that was found."""
-        return self._mpich.version
-
-    @property
-    def proxy_path(self) -> str:
-        """Where this host has it: MPICH must be at one path everywhere."""
-        return str(self._mpich.proxy)
-
-    async def prepare(self) -> None:
-        """Find mpiexec."""
-        mpiexec = find_mpiexec(self._options.mpiexec)
-        self._mpich = await inspect_mpich(mpiexec, dict(self._environ))
-
-    async def open(self, master: HostPort) -> str:
-        """The address of the route to the master, unless another was given."""
-        self._address = self._options.advertise or route_address(master.host, master.port)
-        return self._address
-
-    def task(self, launch: LaunchTask, env: Mapping[str, str]) -> TaskCommand:
-        """The script, on the address under which the agent registered."""
-        more = {"MRUNKIT_ADDRESS": launch.address}
-        if self._is_all_here:
-            # Theirs is ours, and need not be asked for its version.
-            more["MRUNKIT_MPICH"] = self._mpich.version
-        return TaskCommand(shell=proxy_script(), env={**env, **more})
-
-    def explain(self, update: TaskUpdated) -> TaskUpdated:
-        """Mesos' own words are good enough."""
-        return update
-
-    def explain_end(self, judged: Verdict, said: str) -> Verdict:
-        """Nothing of mpiexec's words has to do with where it runs."""
-        return judged
-
-    async def start_mpiexec(
-        self, arguments: Callable[[str], list[str]], *, open_files: int, output: Output
-    ) -> Launcher:
-        """As a subprocess."""
-        allow_open_files(open_files)
-        return await start_mpiexec(
-            self._mpich.mpiexec,
-            arguments(self._address),
-            environ=self._environ,
-            hidden=hidden_variables(self._options.program.env),
-            output=output,
-        )
-
-    async def count_connections(self, port: int) -> int:
-        """From the kernel's own list."""
-        return len(read_connected(port))
-
-    async def close(self) -> None:
-        """Nothing was made."""

@@ -14,7 +14,8 @@ from typing import Any, TextIO
 
 from mrunkit.cli.request import RunRequest
 from mrunkit.errors import ExitStatus, MrunkitError
-from mrunkit.launch import HostSite, Launch, Site
+from mrunkit.host_site import HostSite
+from mrunkit.launch import Launch, Site
 from mrunkit.local.spawn import ClusterProcess
 from mrunkit.mesos.address import HostPort, ZooKeeper, parse_master
 from mrunkit.mesos.driver import Driver

@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 LAYERS = (
     {"__main__"},
     {"cli"},
-    {"runner", "launch", "provision", "lab"},
+    {"runner", "launch", "host_site", "provision", "lab"},
     {"output", "records", "settings"},
     {"containers"},
     {"mesos", "hydra", "local", "ssh"},

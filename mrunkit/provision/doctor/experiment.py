@@ -79,25 +79,24 @@ def _start_on_all(hosts: Hosts, around: Surroundings) -> Answers[Container | Pro
         _, ended = probe.run([overlay.tidy_command(), start])
         return ended
 
-    ended = hosts.ask(start_first)
+    first = hosts.ask(start_first)
+    ended, problems = dict(first.by_host), first.problems
     for _again in range(overlay.SLOW_STARTS):
-        slow = [name for name, one in ended.by_host.items() if overlay.is_out_of_time(one)]
+        slow = [name for name in ended if overlay.is_out_of_time(ended[name])]
         again = hosts.ask(
             lambda _, probe: probe.run([start])[0],
             slow,
             at_a_time=overlay.starts_at_a_time(len(slow)),
         )
-        lost = set(slow) - set(again.by_host)
-        by_host = {
-            name: one for name, one in (ended.by_host | again.by_host).items() if name not in lost
-        }
-        ended = Answers(by_host=by_host, problems=ended.problems + again.problems)
+        for name in slow:
+            del ended[name]
+        ended |= again.by_host
+        problems += again.problems
 
     found = hosts.ask(
-        lambda name, probe: overlay.parse_container(ended.by_host[name], probe.run([where])[0]),
-        ended.by_host,
+        lambda name, probe: overlay.parse_container(ended[name], probe.run([where])[0]), ended
     )
-    return Answers(by_host=found.by_host, problems=ended.problems + found.problems)
+    return Answers(by_host=found.by_host, problems=problems + found.problems)
 
 
 def _ping(

@@ -222,25 +222,22 @@ def check_reach(hosts: Sequence[Host], settings: Settings) -> Iterator[Problem]:
             "check ansible_user and ansible_ssh_private_key_file; ssh-copy-id installs a key",
         ),
         "connection refused": ("reach", "check that sshd runs there, and ansible_port"),
+        # In whatever else ssh says.
+        "": (
+            "reach",
+            "check that it is on, and its address, route and firewall;"
+            " to do without it for now, take it out of the inventory",
+        ),
     }
     for host in hosts:
         if host.unreachable is None:
             continue
         said = host.unreachable.rpartition("Failed to connect to the host via ssh: ")[2]
         lines = [line.strip() for line in said.strip().splitlines()] or ["no answer"]
-        cause, (check, remedy) = next(
-            ((words, found) for words, found in causes.items() if words in said.lower()),
-            (
-                "",
-                (
-                    "reach",
-                    "check that it is on, and its address, route and firewall;"
-                    " to do without it for now, take it out of the inventory",
-                ),
-            ),
-        )
-        words = [line for line in lines if cause in line.lower()][-1]
-        yield Problem(check=check, host=host.name, problem=f"unreachable: {words}", remedy=remedy)
+        cause = next(cause for cause in causes if cause in said.lower())
+        check, remedy = causes[cause]
+        line = [line for line in lines if cause in line.lower()][-1]
+        yield Problem(check=check, host=host.name, problem=f"unreachable: {line}", remedy=remedy)
 
 
 def check_duplicates(hosts: Sequence[Host], settings: Settings) -> Iterator[Problem]:

@@ -90,6 +90,11 @@ class LabHosts:
         """A host as testinfra sees it, without ssh: its files, services, packages and sockets."""
         return testinfra.get_host(f"docker://{self.containers[host]}")
 
+    def present(self, host: str, *paths: str) -> list[str]:
+        """Which of these are there; a link that leads nowhere is, too."""
+        files = [self.seen(host).file(path) for path in paths]
+        return [file.path for file in files if file.exists or file.is_symlink]
+
     def play(
         self,
         *words: str | Path,

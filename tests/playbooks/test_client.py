@@ -32,7 +32,7 @@ def test_a_host_without_an_index_is_a_warning(lab_hosts: LabHosts) -> None:
     """And no failure; nothing is offered that does not work."""
     played = lab_hosts.play(*PLAYS, lab_mesos_authentication=False)
     assert "WARNING: host0 has no mrunkit of its own" in played.output
-    assert not lab_hosts.seen("host0").file(COMMAND).exists
+    assert not lab_hosts.present("host0", COMMAND)
 
 
 def test_the_master_gets_it_and_agents_do_not(
@@ -48,7 +48,7 @@ def test_the_master_gets_it_and_agents_do_not(
     assert set(again.changed.values()) == set(checked_again.changed.values()) == {0}
     told = lab_hosts.on("host0", COMMAND, "hosts", "/etc/mrunkit/lab.yml", check=False)
     assert "host1" in told
-    assert not lab_hosts.seen("host1").file(COMMAND).exists
+    assert not lab_hosts.present("host1", COMMAND)
 
 
 def test_wheels_of_other_versions_do(
@@ -111,7 +111,6 @@ def test_a_command_that_is_there_is_kept(lab_hosts: LabHosts, wheels: dict[str, 
     played = lab_hosts.play(*PLAYS, **wheels)
     assert f"has a {COMMAND} that bootstrap did not make" in played.output
     lab_hosts.play("teardown.yml", "--tags", "validate,client", **wheels)
-    seen = lab_hosts.seen("host0")
-    assert seen.file(COMMAND).content_string == "theirs\n"
+    assert lab_hosts.seen("host0").file(COMMAND).content_string == "theirs\n"
     lab_hosts.on("host0", "rm", COMMAND)
-    assert not any(seen.file(path).exists for path in ("/opt/mrunkit", "/etc/mrunkit"))
+    assert not lab_hosts.present("host0", "/opt/mrunkit", "/etc/mrunkit")

@@ -79,7 +79,7 @@ def test_marathon_runs_with_the_labs_credentials(
             assert set(lab_hosts.play(*STEPS, *dry, **marathon).changed.values()) == {0}
     finally:
         lab_hosts.play("teardown.yml", "--tags", "frameworks")
-    assert not lab_hosts.seen("host0").file("/opt/marathon").exists
+    assert not lab_hosts.present("host0", "/opt/marathon")
 
 
 def test_a_framework_from_nowhere_is_refused(lab_hosts: LabHosts) -> None:

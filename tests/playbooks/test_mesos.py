@@ -82,8 +82,7 @@ def mesos(lab_hosts: LabHosts, archives: tuple[Archive, Archive]) -> LabHosts:
     """The hosts, once the role ran; seen first that a dry run passes and changes nothing."""
     bare = lab_hosts.play(*STEPS, "--check", **archives[0].variables)
     assert set(bare.failed.values()) == {0}
-    seen = lab_hosts.seen("host1")
-    assert not any(seen.file(path).exists for path in ("/etc/mesos", "/opt/mesos"))
+    assert not lab_hosts.present("host1", "/etc/mesos", "/opt/mesos")
     lab_hosts.play(*STEPS, **archives[0].variables)
     return lab_hosts
 
@@ -204,12 +203,13 @@ def test_a_master_that_was_alone_begins_anew_among_others(
     text = mesos.inventory.read_text()
     path.write_text(text.replace("\n\n[agents]", "\nhost1\nhost2\n\n[agents]"))
     variables = {**archives[0].variables, "zookeeper_is_needed": False}
-    kept, running = [], []
+    kept, states = [], []
     for _ in ("alone", "among others"):
         mesos.on("host0", "mkdir", "-p", log)
         cut_off(path, mesos, variables, before="changed since the daemons")
         kept.append(mesos.seen("host0").file(log).exists)
-        running.append(mesos.seen("host0").service("mesos-master").is_running)
+        service = mesos.seen("host0").service("mesos-master")
+        states.append(service.systemd_properties["ActiveState"])
     mesos.on("host0", "rm", "-r", log)
     for host in ("host1", "host2"):
         files = ("/etc/systemd/system/mesos-master.service", "/etc/mesos/credentials.json")
@@ -217,7 +217,7 @@ def test_a_master_that_was_alone_begins_anew_among_others(
     mesos.play(*STEPS, **archives[0].variables)
 
     assert kept == [False, True]
-    assert not running[0]
+    assert states[0] == "inactive"
 
 
 def cut_off(inventory: Path, hosts: LabHosts, variables: dict[str, object], *, before: str) -> None:

@@ -79,8 +79,7 @@ def test_a_host_leaves_and_comes_back(lab: LabHosts, variables: dict[str, object
     """Neither the master nor a manager knows it any more; a bootstrap takes it in again."""
     lab.play("remove-host.yml", "--limit", "host2", **variables)
     agents, nodes = _agents(lab), _nodes(lab)
-    files = [lab.seen("host2").file(path) for path in ("/etc/mesos", "/etc/docker/daemon.json")]
-    left = [file.path for file in files if file.exists]
+    left = lab.present("host2", "/etc/mesos", "/etc/docker/daemon.json")
     lab.play(*PLAYS, **variables)
 
     assert agents == ["host1"]

@@ -49,7 +49,7 @@ def up(
         typer.Option("--backend", help="docker: containers, fast; qemu: guests with own kernel."),
     ] = Backend.DOCKER,
     suite: Annotated[
-        Suite, typer.Option("--suite", help="The Debian release of the hosts.")
+        Suite, typer.Option("--suite", help="Debian 12, 13, or Ubuntu 22.04, 24.04.")
     ] = Suite.BOOKWORM,
     is_ready: Annotated[
         bool, typer.Option("--ready", help="Hosts that have the packages bootstrap installs.")
@@ -60,7 +60,9 @@ def up(
     ] = None,
     mirror: Annotated[
         str | None,
-        typer.Option("--mirror", metavar="URL", help="Of Debian.  [default: as apt here]"),
+        typer.Option(
+            "--mirror", metavar="URL", help="Of the distribution.  [default: as apt here]"
+        ),
     ] = None,
     image: Annotated[
         Path | None,
@@ -89,7 +91,7 @@ def up(
 ) -> None:
     """Make hosts with systemd and sshd, and an inventory for them.
 
-    The first lab makes a base tree of Debian's packages, which takes a minute or two and root;
+    The first lab makes a base tree of packages, which takes a minute or two, debootstrap and root;
     the next ones of its kind use it again. A lab that is there already is started if need be.
     """
     from mrunkit.cli.bars import bars

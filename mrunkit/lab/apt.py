@@ -1,10 +1,12 @@
-"""How this machine's apt takes Debian's packages, so that base trees and hosts do as well."""
+"""How this machine's apt takes packages, so that base trees and hosts do as well."""
 
 from __future__ import annotations
 
 import shutil
 import subprocess
 from dataclasses import dataclass
+
+from mrunkit.lab.request import Distribution, Suite
 
 CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt"
 
@@ -24,27 +26,28 @@ class AptSetup:
         return self.sources[0].split()[1] if self.sources else None
 
 
-def read_apt_setup(suite: str, *, mirror: str | None) -> AptSetup:
+def read_apt_setup(suite: Suite, *, mirror: str | None) -> AptSetup:
     """This machine's set-up, with that suite in place of its own; a mirror replaces sources."""
+    sources = () if mirror is None else mirror_sources(mirror, suite)
     if shutil.which("apt-get") is None:
-        return AptSetup(sources=_mirror_source(suite, mirror))
+        return AptSetup(sources=sources)
     dump = _output("apt-config", "dump")
     kept = ("Acquire::http", "Acquire::https", "Acquire::Check")
     settings = tuple(line for line in dump.splitlines() if line.startswith(kept))
-    if mirror is not None:
-        return AptSetup(sources=_mirror_source(suite, mirror), settings=settings)
-    targets = _output(
-        "apt-get",
-        "indextargets",
-        "Created-By: Packages",
-        "Origin: Debian",
-        "--format",
-        "$(REPO_URI) $(RELEASE) $(COMPONENT)",
-    )
-    return AptSetup(sources=debian_sources(targets, suite), settings=settings)
+    if mirror is None:
+        targets = _output(
+            "apt-get",
+            "indextargets",
+            "Created-By: Packages",
+            f"Origin: {suite.distribution.value}",
+            "--format",
+            "$(REPO_URI) $(RELEASE) $(COMPONENT)",
+        )
+        sources = suite_sources(targets, suite)
+    return AptSetup(sources=sources, settings=settings)
 
 
-def debian_sources(targets: str, suite: str) -> tuple[str, ...]:
+def suite_sources(targets: str, suite: Suite) -> tuple[str, ...]:
     """The source lines for a suite, from lines of URI, suite and component of this machine's.
 
     The updates and security fixes of one suite are where the other's are. The release itself
@@ -54,15 +57,19 @@ def debian_sources(targets: str, suite: str) -> tuple[str, ...]:
     # The shortest name is the release's own: bookworm, not bookworm-updates.
     own = min((release for _, release, _ in entries), key=len, default="")
     found = [
-        (release, f"deb {uri} {suite}{release.removeprefix(own)} {component}")
+        (release, f"deb {uri} {suite.value}{release.removeprefix(own)} {component}")
         for uri, release, component in entries
         if release == own or release.startswith(f"{own}-")
     ]
     return tuple(dict.fromkeys(line for _, line in sorted(found, key=lambda entry: entry[0])))
 
 
-def _mirror_source(suite: str, mirror: str | None) -> tuple[str, ...]:
-    return () if mirror is None else (f"deb {mirror} {suite} main",)
+def mirror_sources(mirror: str, suite: Suite) -> tuple[str, ...]:
+    """The source lines for a suite of a mirror; Debian's security fixes are not on mirrors."""
+    is_ubuntu = suite.distribution is Distribution.UBUNTU
+    pockets = ("", "-updates", "-security") if is_ubuntu else ("",)
+    components = " ".join(suite.distribution.components)
+    return tuple(f"deb {mirror} {suite.value}{pocket} {components}" for pocket in pockets)
 
 
 def _output(*words: str) -> str:

@@ -229,8 +229,12 @@ def container_options(
 ) -> dict[str, Any]:
     """The body of the request that creates a host's container. Pure."""
     network = resource_name(lab)
-    # Docker mounts version 2's own subtree read-only; systemd needs to write there.
-    init = "mount -o remount,rw /sys/fs/cgroup && exec /sbin/init"
+    # Docker mounts both read-only. Docker 29, in the host, makes no overlay where it cannot write
+    # to the first, which is the host's own, as the rest of /proc/sys is not. systemd needs the
+    # second.
+    init = ["mount --bind /proc/sys/net /proc/sys/net", "mount -o remount,bind,rw /proc/sys/net"]
+    init += ["mount -o remount,rw /sys/fs/cgroup"] if is_cgroup2 else []
+    init += ["exec /sbin/init"]
     binds = [f"{volume_name(lab, host.name)}:/var/lib/docker"]
     # Containers share a kernel, which exports and mounts NFS for none or one of them.
     binds += [f"{resource_name(lab, SHARE)}:/{SHARE}"]
@@ -241,7 +245,7 @@ def container_options(
     return {
         "Image": lab.base,
         "Hostname": host.name,
-        "Cmd": ["/bin/sh", "-c", init] if is_cgroup2 else ["/sbin/init"],
+        "Cmd": ["/bin/sh", "-c", " && ".join(init)],
         "Labels": labels(lab),
         "StopSignal": "SIGRTMIN+3",  # systemd's word for: power off
         "Tty": True,  # else systemd does not tell its console what fails

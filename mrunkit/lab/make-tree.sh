@@ -1,19 +1,21 @@
 #!/bin/sh
-# Make a base tree of Debian's packages. Runs in mount and pid namespaces of its own, so that
+# Make a base tree of a distribution's packages. Runs in mount and pid namespaces of its own, so that
 # whatever ends it, no mount and no process stays.
 #
-#   make-tree.sh TREE SUITE ARCHIVES FILES PACKAGE...     MIRROR in the environment
+#   make-tree.sh TREE SUITE SCRIPT COMPONENTS KEYRING ARCHIVES FILES PACKAGE...
+#                                                         MIRROR in the environment
 #
 # Lines that begin with "== " say what it does next.
 # ARCHIVES keeps downloaded packages; FILES are laid over the tree before apt runs in it.
 set -eu
 umask 022
 
-tree=$1 suite=$2 archives=$3 files=$4
-shift 4
+tree=$1 suite=$2 script=$3 components=$4 keyring=$5 archives=$6 files=$7
+shift 7
 
 echo "== making a minimal system"
-debootstrap --variant=minbase --cache-dir="$archives" "$suite" "$tree" ${MIRROR:+"$MIRROR"}
+debootstrap --variant=minbase --cache-dir="$archives" --keyring="$keyring" \
+    --components="$components" "$suite" "$tree" "$MIRROR" "$script"
 
 if [ -s "$files/etc/apt/sources.list" ]; then
     # Not to be read beside ours.

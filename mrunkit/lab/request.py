@@ -28,13 +28,50 @@ class Backend(Enum):
     """Virtual machines: a kernel of their own, slow where KVM does not work."""
 
 
+class Distribution(Enum):
+    """Whose packages base trees are made of; the values are their Origin in apt."""
+
+    DEBIAN = "Debian"
+    UBUNTU = "Ubuntu"
+
+    @property
+    def components(self) -> tuple[str, ...]:
+        """Parts of a release that a lab needs."""
+        return ("main",) if self is Distribution.DEBIAN else ("main", "universe")
+
+    @property
+    def keyring(self) -> Path:
+        """The keys that its releases are signed with."""
+        return Path(f"/usr/share/keyrings/{self.name.lower()}-archive-keyring.gpg")
+
+    @property
+    def debootstrap_script(self) -> str:
+        """What debootstrap makes all of its releases with, also those it does not know yet."""
+        return "sid" if self is Distribution.DEBIAN else "gutsy"
+
+    @property
+    def keyring_package(self) -> str:
+        """Its own package that has them."""
+        return "debian-archive-keyring" if self is Distribution.DEBIAN else "ubuntu-keyring"
+
+
 class Suite(Enum):
-    """Debian releases that base trees are made of."""
+    """Releases that base trees are made of."""
 
     BOOKWORM = "bookworm"
     """Debian 12."""
     TRIXIE = "trixie"
     """Debian 13."""
+    JAMMY = "jammy"
+    """Ubuntu 22.04."""
+    NOBLE = "noble"
+    """Ubuntu 24.04."""
+
+    @property
+    def distribution(self) -> Distribution:
+        """Whose release it is."""
+        is_ubuntu = self in (Suite.JAMMY, Suite.NOBLE)
+        return Distribution.UBUNTU if is_ubuntu else Distribution.DEBIAN
 
 
 class Acceleration(Enum):
@@ -59,8 +96,17 @@ READY_PACKAGES = (
     # And what its archives of Mesos need to run.
     "libapr1", "libcurl4", "libsasl2-2", "libsasl2-modules", "libsvn1", "zlib1g",
 )  # fmt: skip
-KERNEL_PACKAGES = ("initramfs-tools", "linux-image-cloud-amd64")
-"""It has what a lab needs: NFS server and client, ESP, VXLAN, IPVS."""
+READY_PACKAGES_OF_SUITE = {
+    # Debian 13 has taken the client out of docker.io.
+    Suite.TRIXIE: ("docker-cli",),
+    # mrunkit needs Python 3.11.
+    Suite.JAMMY: ("python3.11-venv",),
+}
+KERNEL_PACKAGES = {
+    Distribution.DEBIAN: ("initramfs-tools", "linux-image-cloud-amd64"),
+    Distribution.UBUNTU: ("initramfs-tools", "linux-image-virtual"),
+}
+"""They have what a lab needs: NFS server and client, ESP, VXLAN, IPVS."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,14 +116,14 @@ class Recipe:
     suite: Suite
     packages: tuple[str, ...]
     mirror: str | None = None
-    """None: where this machine's apt takes Debian from, else debootstrap's default."""
+    """None: where this machine's apt takes the distribution from, else debootstrap's default."""
     has_kernel: bool = False
 
     @property
     def is_plain(self) -> bool:
         """Nothing was asked for in particular."""
-        usual = {*BARE_PACKAGES, *(KERNEL_PACKAGES if self.has_kernel else ())}
-        return self.mirror is None and set(self.packages) == usual
+        kernel = KERNEL_PACKAGES[self.suite.distribution] if self.has_kernel else ()
+        return self.mirror is None and set(self.packages) == {*BARE_PACKAGES, *kernel}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,10 +162,9 @@ def recipe(
     """The recipe of a base tree for a backend; `extra` are packages besides the usual."""
     has_kernel = backend is Backend.QEMU
     packages = {*BARE_PACKAGES, *extra}
-    packages.update(READY_PACKAGES if is_ready else ())
-    # Debian 13 has taken the client out of docker.io.
-    packages.update(["docker-cli"] if is_ready and suite is Suite.TRIXIE else [])
-    packages.update(KERNEL_PACKAGES if has_kernel else ())
+    if is_ready:
+        packages.update(READY_PACKAGES, READY_PACKAGES_OF_SUITE.get(suite, ()))
+    packages.update(KERNEL_PACKAGES[suite.distribution] if has_kernel else ())
     return Recipe(
         suite=suite, packages=tuple(sorted(packages)), mirror=mirror, has_kernel=has_kernel
     )

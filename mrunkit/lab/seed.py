@@ -71,11 +71,6 @@ def container_files(lab: LabRecord, host: str) -> list[SeedFile]:
         SeedFile(path="etc/machine-id", text=lab.machine_id(host) + "\n"),
         # The volume that all hosts of the lab share; whoever runs jobs writes there.
         SeedFile(path="etc/tmpfiles.d/mrunkit-lab.conf", text="d /share 1777 root root -\n"),
-        # /proc/sys is read-only in there, and Docker 26 and later give up without IPv6's switch.
-        SeedFile(
-            path="etc/systemd/system/docker.service.d/mrunkit-lab.conf",
-            text="[Service]\nEnvironment=DOCKER_ALLOW_IPV6_ON_IPV4_INTERFACE=1\n",
-        ),
         # It may measure the clock, which is this machine's, but not set it.
         SeedFile(path="etc/default/chrony", text='DAEMON_OPTS="-F 1 -x"\n'),
     ]

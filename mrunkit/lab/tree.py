@@ -1,4 +1,4 @@
-"""Base trees: Debian's packages in a directory, made by debootstrap and apt.
+"""Base trees: a distribution's packages in a directory, made by debootstrap and apt.
 
 Owns the cache of what is made of trees. A thing is made under a temporary name, by one
 process at a time, and renamed when it is complete.
@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Protocol
 
 from mrunkit.lab.apt import CERTIFICATES, AptSetup, read_apt_setup
-from mrunkit.lab.request import LabError, Recipe
+from mrunkit.lab.request import Distribution, LabError, Recipe
 
 _SCRIPT = Path(__file__).with_name("make-tree.sh")
 _STEP = "== "
@@ -87,7 +87,7 @@ def tree_key(recipe: Recipe, setup: AptSetup) -> str:
 
 def setup_for(recipe: Recipe) -> AptSetup:
     """How apt is to be set up in a tree of this recipe, on this machine."""
-    return read_apt_setup(recipe.suite.value, mirror=recipe.mirror)
+    return read_apt_setup(recipe.suite, mirror=recipe.mirror)
 
 
 @contextlib.contextmanager
@@ -112,21 +112,28 @@ def making(target: Path) -> Iterator[Path]:
 def make_tree(
     recipe: Recipe, setup: AptSetup, tree: Path, *, archives: Path, progress: Progress
 ) -> None:
-    """Make a tree in this directory, which is not there yet; raises LabError."""
-    _require_tools()
+    """Make a tree in this directory, which is not there yet; raises LabError.
+
+    `archives` keeps what was downloaded, by distribution: both have packages of the same names.
+    """
+    distribution = recipe.suite.distribution
+    _require_tools(distribution)
+    archives = archives / distribution.name.lower()
     archives.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=tree.parent) as files:
         _lay_files(Path(files), recipe, setup)
         # The one ends with mrunkit, however that ends; the other ends all that it started.
         words = ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--pid", "--fork"]
         words += ["--kill-child", "sh", str(_SCRIPT)]
-        words += [str(tree), recipe.suite.value, str(archives), files, *recipe.packages]
+        words += [str(tree), recipe.suite.value, distribution.debootstrap_script]
+        words += [",".join(distribution.components), str(distribution.keyring)]
+        words += [str(archives), files, *recipe.packages]
         mirror = recipe.mirror or setup.mirror
         environ = {**os.environ, "MIRROR": mirror or ""}
         _run(words, environ, what=f"base tree of {recipe.suite.value}", progress=progress)
 
 
-def _require_tools() -> None:
+def _require_tools(distribution: Distribution) -> None:
     if shutil.which("debootstrap") is None:
         raise LabError(
             "a base tree is needed, and there is no debootstrap to make one",
@@ -136,6 +143,13 @@ def _require_tools() -> None:
         raise LabError(
             "a base tree is needed, and only root can make one, as debootstrap needs it",
             remedy="run this once as root; or name a cloud image: --backend qemu --image FILE",
+        )
+    keyring = distribution.keyring
+    if not keyring.exists():
+        raise LabError(
+            f"there are no keys to check {distribution.value}'s packages with: {keyring}",
+            remedy=f"install {distribution.keyring_package}; if apt has none here, "
+            f"put that file of {distribution.value}'s package there",
         )
 
 

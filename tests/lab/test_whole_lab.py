@@ -19,24 +19,42 @@ from collections.abc import Iterator
 
 import pytest
 from docker_fixtures import DebianImages
-from whole_lab import HOSTS, MRUNKIT, OF_CONTAINERS, REPOSITORY, Lab, describe, made_lab, wheels
+from whole_lab import (
+    HOSTS,
+    MRUNKIT,
+    OF_CONTAINERS,
+    REPOSITORY,
+    Lab,
+    describe,
+    made_lab,
+    mirror,
+    mpich_source,
+    wheels,
+)
 
 HELLO = (REPOSITORY / "examples/hello_world.c").read_text()
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(2400)]
 
 BACKENDS = [
-    "docker",
-    pytest.param("trixie", marks=pytest.mark.long),
+    "bookworm",
+    *(pytest.param(suite, marks=pytest.mark.long) for suite in ("trixie", "jammy", "noble")),
     pytest.param("qemu", marks=pytest.mark.qemu),
 ]
-"""Containers of Debian 12, and of Debian 13; guests of Debian 12."""
+"""Containers of Debian 12 and 13, and of Ubuntu 22.04 and 24.04; guests of Debian 12."""
 
 BOOTED = "systemctl show --property UserspaceTimestampMonotonic --value"
 """When a host booted; containers have the boot id of this machine."""
 
-OF_TRIXIE = {**OF_CONTAINERS, "mesos_package": "aventer-mesos", "docker_max_major": ""}
-"""It has no Docker that Apache Mesos works with."""
+ANY_DOCKER = {"mesos_package": "aventer-mesos", "docker_max_major": ""}
+"""Hosts whose Docker Apache Mesos does not work with."""
+OF_SUITE: dict[str, dict[str, object]] = {
+    "bookworm": {},
+    "trixie": ANY_DOCKER,
+    "jammy": ANY_DOCKER,
+    "noble": ANY_DOCKER,
+}
+PYTHON_OF_SUITE = {"trixie": "3.13", "jammy": "3.11", "noble": "3.12"}
 OF_GUESTS = {"client_install": False}
 
 
@@ -53,12 +71,12 @@ def lab(
             yield made
         return
     images: DebianImages = request.getfixturevalue("debian_images")
-    is_trixie = request.param == "trixie"
-    suite = ("--suite", "trixie") if is_trixie else ()
-    brought = wheels(directory / "wheels", python="3.13" if is_trixie else "")
-    with made_lab(directory, "docker", *suite) as made:
-        of_hosts = OF_TRIXIE if is_trixie else OF_CONTAINERS
-        describe(made, images.runtime, directory, {**of_hosts, **brought})
+    suite = request.param
+    brought = wheels(directory / "wheels", python=PYTHON_OF_SUITE.get(suite, ""))
+    mpich = mpich_source() if suite == "noble" else {}
+    with made_lab(directory, "docker", "--suite", suite, *mirror(suite)) as made:
+        more = {**OF_CONTAINERS, **OF_SUITE[suite], **mpich, **brought}
+        describe(made, images.runtime, directory, more)
         yield made
 
 

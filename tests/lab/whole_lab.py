@@ -6,6 +6,7 @@ name a real archive, the stand-in of tests/playbooks/standin is what gets instal
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import subprocess
@@ -17,6 +18,7 @@ from pathlib import Path
 
 import pytest
 
+from mrunkit.lab.request import Distribution, Suite
 from mrunkit.provision.client_package import requirements
 
 REPOSITORY = Path(__file__).parents[2]
@@ -82,6 +84,30 @@ def made_lab(directory: Path, backend: str, *words: str) -> Iterator[Lab]:
         yield Lab(name=name, backend=backend, inventory=inventory, environ=environ)
     finally:
         subprocess.run([MRUNKIT, "lab", "down", "--name", name], env=environ, check=True)
+
+
+def mirror(suite: str) -> tuple[str, ...]:
+    """Where a release's packages are, unless this machine's apt knows; skips if nobody does."""
+    if Suite(suite).distribution is Distribution.DEBIAN:
+        return ()
+    url = os.environ.get("MRUNKIT_UBUNTU_MIRROR")
+    if url is None or not Distribution.UBUNTU.keyring.exists():
+        pytest.skip(f"needs MRUNKIT_UBUNTU_MIRROR, and {Distribution.UBUNTU.keyring}")
+    return ("--mirror", url)
+
+
+def mpich_source() -> dict[str, object]:
+    """MPICH's sources, mpich-VERSION.tar.gz, for hosts whose packages of it do not work."""
+    named = os.environ.get("MRUNKIT_MPICH_SOURCE")
+    if named is None:
+        pytest.skip("needs MRUNKIT_MPICH_SOURCE")
+    path = Path(named)
+    return {
+        "mpich_install": "source",
+        "mpich_version": path.name.removeprefix("mpich-").removesuffix(".tar.gz"),
+        "mpich_source": str(path),
+        "mpich_source_sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+    }
 
 
 def describe(lab: Lab, image: str, directory: Path, more: Mapping[str, object]) -> None:

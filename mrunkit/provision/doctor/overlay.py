@@ -199,7 +199,10 @@ def _refused(started: Completed) -> Problem:
     elif "executable file not found" in said:
         remedy = "use an image that has sleep"
     elif "attach" in said or "context deadline exceeded" in said:
-        remedy = "does the host reach a manager (see swarm)? else: systemctl restart docker"
+        remedy = (
+            "does the host reach a manager (see swarm)? else see there what Docker says"
+            " (journalctl -u docker), and try: systemctl restart docker"
+        )
     return Problem(what=f"no container starts: {said}", remedy=remedy)
 
 

@@ -17,7 +17,10 @@ SOURCE = Path(__file__).parent / "standin_mesos"
 PACKAGES = ("mrunkit", "docker", "requests", "urllib3", "idna", "certifi", "charset_normalizer")
 """What it needs besides, without what was compiled: all of them can do without."""
 PROGRAM = """\
-#!/usr/bin/env python3
+#!/bin/sh
+''':'
+exec "$(command -v python3.11 || command -v python3)" "$0" "$@"
+'''
 import sys
 from pathlib import Path
 
@@ -26,6 +29,7 @@ from standin_mesos.{module} import main
 
 main()
 """
+"""A shell's program that is Python's as well: Ubuntu 22.04's python3 is older than mrunkit's."""
 EXECUTORS = ("mesos-executor", "mesos-docker-executor", "mesos-containerizer", "mesos-fetcher")
 
 

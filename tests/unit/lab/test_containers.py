@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
+import pytest
 from labs import lab
 
 from mrunkit.lab.docker_hosts import LABEL, container_options
@@ -30,6 +32,14 @@ def test_with_control_groups_version_2_a_host_has_a_tree_of_its_own() -> None:
     made = options(is_cgroup2=True)
     assert made["HostConfig"]["CgroupnsMode"] == "private"
     assert [bind for bind in made["HostConfig"]["Binds"] if "cgroup" in bind] == []
+
+
+@pytest.mark.parametrize("is_cgroup2", [False, True])
+def test_a_host_may_write_what_its_network_is_set_with(is_cgroup2: bool) -> None:
+    """Docker 29, in the host, makes no overlay otherwise; the rest of /proc/sys is not its own."""
+    (*_, init) = options(is_cgroup2=is_cgroup2)["Cmd"]
+    assert re.findall(r"/proc/sys\S*", init) == ["/proc/sys/net"] * 3
+    assert init.endswith(" && exec /sbin/init")
 
 
 def test_a_host_can_load_modules_where_this_machine_has_them() -> None:

@@ -69,11 +69,12 @@ def test_a_mirror_is_an_address(mirror: str) -> None:
     assert check_request(request(recipe=made)) is None
 
 
-def test_a_ready_guest_has_a_kernel_and_what_bootstrap_installs() -> None:
+@pytest.mark.parametrize("suite", Suite)
+def test_a_ready_guest_has_a_kernel_and_what_bootstrap_installs(suite: Suite) -> None:
     """A container has no kernel."""
-    guest = set(recipe(Backend.QEMU, Suite.BOOKWORM, is_ready=True).packages)
-    container = set(recipe(Backend.DOCKER, Suite.BOOKWORM, is_ready=True).packages)
-    assert guest - container == set(KERNEL_PACKAGES)
+    guest = set(recipe(Backend.QEMU, suite, is_ready=True).packages)
+    container = set(recipe(Backend.DOCKER, suite, is_ready=True).packages)
+    assert guest - container == set(KERNEL_PACKAGES[suite.distribution])
     assert set(READY_PACKAGES) <= container
 
 

@@ -28,7 +28,6 @@ def test_only_root_can_read_the_private_files_of_a_host() -> None:
         "root/.ssh/authorized_keys": (0o600, 0),
         "etc/machine-id": (0o644, 0),
         "etc/tmpfiles.d/mrunkit-lab.conf": (0o644, 0),
-        "etc/systemd/system/docker.service.d/mrunkit-lab.conf": (0o644, 0),
         "etc/default/chrony": (0o644, 0),
     }
 

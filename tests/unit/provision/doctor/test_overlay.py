@@ -180,7 +180,8 @@ def test_the_network_is_what_the_inventory_says(
             "code = NotFound desc = network mpi not found.\n",
             "no container starts: Could not attach to network mpi: rpc error: "
             "code = NotFound desc = network mpi not found.",
-            "does the host reach a manager (see swarm)? else: systemctl restart docker",
+            "does the host reach a manager (see swarm)? else see there what Docker says"
+            " (journalctl -u docker), and try: systemctl restart docker",
         ),
         (
             "docker: Error response from daemon: failed to create shim task: OCI runtime create "

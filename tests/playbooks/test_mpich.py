@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
+import re
 import tarfile
 from collections.abc import Iterator
 
@@ -22,7 +23,7 @@ STEPS = ("validate.yml", "mpich.yml")
 CONFIGURE = """#!/bin/sh
 for word; do case $word in --prefix=*) prefix=${word#--prefix=};; esac; done
 echo "configured for $prefix with $*"
-printf 'prefix=%s\\nall:\\n\\t! test -e /tmp/broken\\ninstall:\\n' "$prefix" > Makefile
+printf 'prefix=%s\\nall:\\n\\t@! grep . /tmp/broken\\ninstall:\\n' "$prefix" > Makefile
 printf '\\tmkdir -p $(prefix)/bin\\n\\tcp bin/* $(prefix)/bin\\n' >> Makefile
 """
 MPIEXEC = """#!/bin/sh
@@ -130,11 +131,12 @@ def test_a_source_is_built_once_into_the_share(
     """A build that fails tells the end of its log, and the next run makes it good."""
     hosts = without_mpich
     # These hosts share nothing: what is built on host0 is brought to the others by hand.
-    hosts.on("host0", "touch", "/tmp/broken")
+    hosts.on("host0", "sh", "-c", "echo 'ring.c:3:7: error: no ring' > /tmp/broken")
     failed = hosts.play(*STEPS, check=False, **source)
-    assert failed.failed["host0"] == 1
+    assert failed.failed == {"host0": 1, "host1": 1, "host2": 1}
     assert "with-device=ch3:nemesis" in failed.output
-    assert "Error 1" in failed.output
+    assert re.search(r"Error 1\n *ring.c:3:7: error: no ring\n *all of it: /share/", failed.output)
+    assert "msg: host0 could not build MPICH for all hosts" in failed.output
     hosts.on("host0", "rm", "/tmp/broken")
 
     unshared = hosts.play(*STEPS, check=False, **source)

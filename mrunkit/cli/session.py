@@ -24,7 +24,7 @@ from mrunkit.output import OFFERS, Reporter, describe_placement, reporter, say_e
 from mrunkit.records import EventLog, JobRecord, Records, to_json
 from mrunkit.runner import JobRun
 from mrunkit.scheduler.commands import Command
-from mrunkit.scheduler.events import Event, MasterLost
+from mrunkit.scheduler.events import Event, MasterErred, MasterLost
 from mrunkit.scheduler.gang import Gang, State
 from mrunkit.settings import Settings
 
@@ -139,7 +139,8 @@ class Session:
             random=random.random,
         )
         try:
-            return await job.run(driver, launch)
+            with _watched(cluster, job) if cluster else contextlib.nullcontext():
+                return await job.run(driver, launch)
         finally:
             self._log.close()
 
@@ -181,6 +182,9 @@ class Session:
         if isinstance(event, MasterLost) and event.message != self._last_loss:
             self._last_loss = event.message
             self._said.note(f"{event.message}; trying again")
+        if isinstance(event, MasterErred) and before.state is State.DRAINING:
+            # The first reason stands, and this may be the reason for that.
+            self._said.note(event.message)
         self._said.changed(before, after)
 
     def _finish(self, gang: Gang) -> None:
@@ -225,6 +229,24 @@ class Session:
             with contextlib.suppress(OSError):
                 files.append(self._records.open_events(self.record.job_id))
         return tuple(files)
+
+
+@contextlib.contextmanager
+def _watched(cluster: ClusterProcess, job: JobRun) -> Iterator[None]:
+    """Tell the job if its cluster ends before it does: nobody comes back to end its tasks."""
+    loop = asyncio.get_running_loop()
+
+    def ended() -> None:
+        loop.remove_reader(descriptor)
+        job.handle(MasterErred(message=f"the local cluster ended: {cluster.how_it_ended()}"))
+
+    descriptor = os.pidfd_open(cluster.pid)
+    loop.add_reader(descriptor, ended)
+    try:
+        yield
+    finally:
+        loop.remove_reader(descriptor)
+        os.close(descriptor)
 
 
 PHASES = {

@@ -11,6 +11,7 @@ import json
 import os
 import selectors
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -122,6 +123,11 @@ class ClusterProcess:
             told = json.loads(line)
             self._address, self._work_dir = str(told["address"]), str(told["work_dir"])
         return self._address
+
+    def how_it_ended(self) -> str:
+        """Of a child that has ended by itself: the signal, or its last words."""
+        status = self._process.wait()
+        return f"killed by {signal.Signals(-status).name}" if status < 0 else self._last_words()
 
     def stop(self) -> None:
         """End the cluster with all its tasks, and wait until it has; again: nothing."""

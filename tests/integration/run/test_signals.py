@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import signal
 import sys
 import time
@@ -11,7 +12,7 @@ from contextlib import AbstractContextManager
 
 import pytest
 from client import FOREVER, Client, Mrunkit
-from leftovers import until
+from leftovers import descendants, until
 from served import Served
 
 ENDS = [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
@@ -111,6 +112,19 @@ def test_ctrl_c_with_a_cluster_of_its_own(mrunkit: Mrunkit) -> None:
     client.until_said("is pid", 2)
     client.signal(signal.SIGINT)
     assert client.wait().status == 130
+
+
+def test_a_killed_cluster_of_its_own_is_not_waited_for(mrunkit: Mrunkit) -> None:
+    """No master comes back to be told what to end, and the tasks have ended with it."""
+    client = mrunkit.start_run("-N", "2", "local", FOREVER)
+    client.until_said("is pid", 2)
+    children = descendants(client.pid).values()
+    (cluster,) = (child.pid for child in children if "mrunkit.local" in child.command)
+    os.kill(cluster, signal.SIGKILL)
+    ended = client.wait()
+    assert ended.status == 125
+    assert "mrunkit: the local cluster ended: killed by SIGKILL\n" in ended.stderr
+    assert seconds_draining(client) < 10
 
 
 @pytest.mark.parametrize("phase", PHASES)

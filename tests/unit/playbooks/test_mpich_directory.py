@@ -132,7 +132,8 @@ def test_it_is_built_where_nobody_else_can_write(tmp_path: Path) -> None:
         subprocess.run(["sh", "-c", script], stderr=subprocess.PIPE, text=True, check=False).stderr
         for _ in range(2)
     ]
-    (owner, first), (_, second) = (text.splitlines() for text in told)
+    (owner, first, log), (_, second, _) = (text.splitlines() for text in told)
+    assert log == f"all of it: {home}.log"
     assert owner == f"{os.geteuid()} 700"
     assert first != second
     assert not Path(first).exists()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import socket
 import subprocess
 import sys
@@ -11,7 +12,14 @@ from collections.abc import Iterator
 import pytest
 
 from mrunkit.lab.qemu_command import PROGRAM
-from mrunkit.lab.qemu_processes import choose_accelerator, end, find, free_port, run_tool
+from mrunkit.lab.qemu_processes import (
+    choose_accelerator,
+    end,
+    find,
+    free_port,
+    run_tool,
+    trial_guest_runs,
+)
 from mrunkit.lab.request import Acceleration, LabError
 
 OURS, OTHER = str(uuid.uuid4()), str(uuid.uuid4())
@@ -33,6 +41,12 @@ def guest() -> Iterator[subprocess.Popen[bytes]]:
 def test_a_guest_is_found_by_its_uuid(guest: subprocess.Popen[bytes]) -> None:
     """And those of other labs are not."""
     assert find({OURS, OTHER}) == {OURS: guest.pid}
+
+
+@pytest.mark.skipif(shutil.which(PROGRAM) is None, reason="no QEMU")
+def test_the_trial_guest_is_a_program_that_ends() -> None:
+    """Where its instructions are executed; a KVM without a processor for guests does not."""
+    assert trial_guest_runs("tcg")
 
 
 def test_a_process_that_is_not_the_guest_is_left_alone(guest: subprocess.Popen[bytes]) -> None:

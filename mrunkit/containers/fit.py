@@ -23,6 +23,8 @@ _MACHINES: dict[str, tuple[str, str]] = {
 }
 """Docker's name of an architecture to ELF's, and what else the kernel runs if it is static."""
 
+_OF_LAB = re.compile(rf"{SHARE_IN_CONTAINER}/mpich/(?P<version>[^/]+)-[0-9a-f]{{8}}/lib")
+"""Where bootstrap puts an MPICH that it has built for the hosts; see the role mpich."""
 _MPI_LIBRARY = re.compile(r"libmpi(ch)?(_?(cxx|fort|mpifh|usempif08))?\.so")
 
 
@@ -35,6 +37,7 @@ class Environment:
     libc: str = ""
     """glibc or musl."""
     libc_version: tuple[int, ...] = ()
+    mpich_version: str = ""
     mpi_libraries: frozenset[str] = frozenset()
     """All names under which MPI libraries are found: libmpi.so.12."""
 
@@ -51,6 +54,12 @@ def misfit(binary: Binary, image: Environment) -> str | None:
             f"was compiled for glibc {_dotted(binary.glibc)}, "
             f"and the image has {_dotted(image.libc_version)}"
         )
+    of_lab = _lab_mpich(binary)
+    if of_lab and image.mpich_version and of_lab != image.mpich_version:
+        return (
+            f"was compiled with the hosts' MPICH {of_lab} and takes its library, "
+            f"and the image has MPICH {image.mpich_version}"
+        )
     missing = [name for name in binary.libraries if _is_missing(name, image)]
     if missing and not _brings_libraries(binary):
         return (
@@ -58,6 +67,14 @@ def misfit(binary: Binary, image: Environment) -> str | None:
             f"{', '.join(sorted(image.mpi_libraries))}"
         )
     return None
+
+
+def _lab_mpich(binary: Binary) -> str:
+    """The version of a lab's own MPICH, if the program takes its library from there."""
+    if not any(_MPI_LIBRARY.match(name) for name in binary.libraries):
+        return ""
+    found = (_OF_LAB.fullmatch(entry) for entry in binary.search_path)
+    return next((match["version"] for match in found if match), "")
 
 
 def _is_missing(library: str, image: Environment) -> bool:

@@ -51,14 +51,17 @@ class ImageInfo:
     """The most exact name under which hosts know it: see `pinned_name`."""
     digest: str
     """The registry's sha256:...; empty if no registry has the image."""
-    mpich_version: str
-    """Empty without label."""
     environment: Environment
     size: int
     """In bytes, unpacked."""
     user: str
     """Empty: root."""
     created: str
+
+    @property
+    def mpich_version(self) -> str:
+        """Of its mpiexec; empty without label."""
+        return self.environment.mpich_version
 
     @property
     def libc(self) -> str:
@@ -140,11 +143,11 @@ def image_info(name: str, found: Mapping[str, Any]) -> ImageInfo:
         tags=tuple(tag for tag in tags if not _is_shipped(tag)),
         pinned=pinned,
         digest=_digest(name, found.get("RepoDigests") or ()).partition("@")[2],
-        mpich_version=labels.get(MPICH_LABEL, ""),
         environment=Environment(
             architecture=found.get("Architecture", ""),
             libc=labels.get(LIBC_LABEL, ""),
             libc_version=_version(labels.get(LIBC_VERSION_LABEL, "")),
+            mpich_version=labels.get(MPICH_LABEL, ""),
             mpi_libraries=frozenset(labels.get(MPI_LIBRARIES_LABEL, "").split()),
         ),
         size=found["Size"],

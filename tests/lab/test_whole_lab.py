@@ -134,9 +134,9 @@ def test_people_start_jobs_on_the_master(lab: Lab, where: tuple[str, ...]) -> No
     """With the one line that bootstrap ends with; they leave nothing behind."""
     if lab.backend == "qemu":
         pytest.skip("guests without KVM get neither the image nor mrunkit")
-    lab.on(
-        "host0", "test -x /share/hello || /opt/mpich/bin/mpicc -x c -o /share/hello -", stdin=HELLO
-    )
+    # The hosts' own MPICH may be another than the packages', which the image has as well.
+    compiler = "/opt/mpich/bin/mpicc" if where else "mpicc"
+    lab.on("host0", f"{compiler} -x c -o /share/hello -", stdin=HELLO)
     line = ["mrunkit", "run", "-i", "/etc/mrunkit/lab.yml", *where, "-N", "2", "-n", "4"]
     # MPICH 4.0.2, which the hosts have, does not always get out of MPI_Finalize.
     line += ["--time-limit", "30"]

@@ -13,6 +13,7 @@ DEBIAN = Environment(
     architecture="amd64",
     libc="glibc",
     libc_version=(2, 41),
+    mpich_version="4.2.1",
     mpi_libraries=frozenset({"libmpi.so.12", "libmpich.so.12"}),
 )
 ALPINE = Environment(architecture="amd64", libc="musl", mpi_libraries=frozenset({"libmpi.so.12"}))
@@ -52,6 +53,12 @@ OPEN_MPI = replace(GLIBC, libraries=("libmpi.so.40", "libc.so.6"))
             replace(OPEN_MPI, search_path=("/opt/openmpi/lib", "/shared/lib")),
             DEBIAN,
             "needs the MPI library libmpi.so.40, and the image has libmpi.so.12, libmpich.so.12",
+        ),
+        (
+            replace(GLIBC, search_path=("/share/mpich/4.0.2-9c4f2836/lib",)),
+            DEBIAN,
+            "was compiled with the hosts' MPICH 4.0.2 and takes its library, "
+            "and the image has MPICH 4.2.1",
         ),
         (
             replace(GLIBC, machine="EM_AARCH64"),
@@ -95,6 +102,14 @@ def test_what_cannot_run_is_refused_with_the_reason(
         # These bring their own library, or look on the share for it.
         (replace(OPEN_MPI, search_path=("$ORIGIN/../lib",)), DEBIAN),
         (replace(OPEN_MPI, search_path=("/usr/lib", "/share/openmpi/lib")), DEBIAN),
+        (replace(GLIBC, search_path=("/share/mpich/4.2.1-9c4f2836/lib",)), DEBIAN),
+        (replace(GLIBC, search_path=("/share/mpich/4.0.2-9c4f2836/lib",)), UNKNOWN),
+        (
+            replace(
+                GLIBC, libraries=("libc.so.6",), search_path=("/share/mpich/4.0.2-9c4f2836/lib",)
+            ),
+            DEBIAN,
+        ),
         # Not MPI's own library, though its name begins like it.
         (replace(GLIBC, libraries=("libmpimath.so.1", "libmpfr.so.6")), DEBIAN),
         # Another system's loader is nothing that we know of.

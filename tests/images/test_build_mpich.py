@@ -50,6 +50,11 @@ install:
 	ln -sf libmpi.so.12.1 $(PREFIX)/lib/libmpi.so
 """
 
+pytestmark = pytest.mark.skipif(
+    any(shutil.which(program) is None for program in ("curl", "openssl")),
+    reason="needs curl and openssl: apt-get install curl openssl",
+)
+
 Build = Callable[..., "subprocess.CompletedProcess[str]"]
 
 

@@ -233,14 +233,21 @@ class Session:
 
 @contextlib.contextmanager
 def _watched(cluster: ClusterProcess, job: JobRun) -> Iterator[None]:
-    """Tell the job if its cluster ends before it does: nobody comes back to end its tasks."""
+    """Tell the job if its cluster ends before it does: nobody comes back to end its tasks.
+
+    A kernel before 5.3, and what stands in for one, may not tell; then the connection does.
+    """
     loop = asyncio.get_running_loop()
 
     def ended() -> None:
         loop.remove_reader(descriptor)
         job.handle(MasterErred(message=f"the local cluster ended: {cluster.how_it_ended()}"))
 
-    descriptor = os.pidfd_open(cluster.pid)
+    try:
+        descriptor = os.pidfd_open(cluster.pid)
+    except OSError:
+        yield
+        return
     loop.add_reader(descriptor, ended)
     try:
         yield

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import time
+from collections.abc import Mapping
+from ipaddress import IPv4Network
 from typing import TYPE_CHECKING, Any
 
 from mrunkit.containers.engine import EngineError, explained
@@ -12,6 +16,8 @@ if TYPE_CHECKING:
 
 GATEWAY_BRIDGE = "docker_gwbridge"
 """Over which containers on an overlay reach their host."""
+OWN_NETWORK_SECONDS = 10
+"""Docker takes half a second."""
 
 
 def require_network(engine: docker.DockerClient, options: ContainerOptions) -> None:
@@ -47,14 +53,44 @@ def gateway(engine: docker.DockerClient, options: ContainerOptions) -> str:
     with explained(image=options.image, network=options.network):
         found = _find(engine, options.network)
         if found is None or found["Driver"] == "overlay":
-            found = _find(engine, GATEWAY_BRIDGE)
-    for config in ((found or {}).get("IPAM") or {}).get("Config") or ():
+            found = _await(engine, GATEWAY_BRIDGE)
+    address = gateway_address(found or {})
+    if address is None:
+        raise EngineError(
+            f"containers on network {options.network} cannot reach this host",
+            remedy="name an address of this host that they reach: --advertise",
+        )
+    return address
+
+
+def gateway_address(network: Mapping[str, Any]) -> str | None:
+    """The host's address on a bridge, from what Docker tells of the network; None if there is none.
+
+    Of a bridge that it has made with an address of its own choice, as docker0 at the engine's first
+    start, Docker does not tell it: it is the subnet's first.
+    """
+    for config in (network.get("IPAM") or {}).get("Config") or ():
         if "Gateway" in config:
             return str(config["Gateway"])
-    raise EngineError(
-        f"containers on network {options.network} cannot reach this host",
-        remedy="name an address of this host that they reach: --advertise",
+        if network.get("Driver") == "bridge" and "." in config.get("Subnet", ""):
+            return str(next(IPv4Network(config["Subnet"]).hosts()))
+    return None
+
+
+def _await(engine: docker.DockerClient, name: str) -> dict[str, Any] | None:
+    """A network that Docker makes by itself, soon after this host has joined a swarm."""
+    found = _find(engine, name)
+    if found is not None:
+        return found
+    now = int(time.time())
+    events = engine.api.events(
+        since=now - OWN_NETWORK_SECONDS,
+        until=now + OWN_NETWORK_SECONDS,
+        filters={"type": "network", "event": "create"},
     )
+    with contextlib.closing(events):
+        found_later = (_find(engine, name) for _ in events)
+        return next((network for network in found_later if network is not None), None)
 
 
 def _find(engine: docker.DockerClient, name: str) -> dict[str, Any] | None:

@@ -17,6 +17,9 @@ from typing import Any
 
 PROGRAM = Path(__file__).with_name("launcher.py")
 
+AGENT_VARIABLES = ("MESOS_", "LIBPROCESS_")
+"""Variables with these beginnings are an agent's own and not handed down to its tasks."""
+
 Message = dict[str, Any]
 
 
@@ -84,6 +87,11 @@ async def _try(isolation: Isolation) -> LauncherProcess | None:
             pass_fds=(theirs.fileno(),),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.DEVNULL,
+            env={
+                name: value
+                for name, value in os.environ.items()
+                if not name.startswith(AGENT_VARIABLES)
+            },
             start_new_session=True,
         )
     reader, writer = await asyncio.open_unix_connection(sock=ours)

@@ -10,7 +10,6 @@ import asyncio
 import os
 import pwd
 import signal
-from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -21,9 +20,6 @@ from mrunkit.local.status import TaskState
 from mrunkit.local.stragglers import kill_marked
 from mrunkit.local.wire import Command
 
-AGENT_VARIABLES = ("MESOS_", "LIBPROCESS_")
-"""Variables with these beginnings are an agent's own and not handed down to its tasks."""
-
 
 def command_words(command: Command) -> tuple[str, list[str]]:
     """The program of a command, and its words, which begin with a name for it, as in Mesos."""
@@ -33,12 +29,9 @@ def command_words(command: Command) -> tuple[str, list[str]]:
     return value, list(command.arguments) or [value]
 
 
-def task_environment(launch: Launch, inherited: Mapping[str, str]) -> dict[str, str]:
-    """A task's environment: the agent's, what Mesos adds, and what the task wants."""
+def task_environment(launch: Launch) -> dict[str, str]:
+    """A task's environment, beside its agent's: what Mesos adds, and what the task wants."""
     environment = {
-        name: value for name, value in inherited.items() if not name.startswith(AGENT_VARIABLES)
-    }
-    environment |= {
         "LIBPROCESS_IP": launch.ip,
         "LIBPROCESS_PORT": "0",
         "MESOS_AGENT_ENDPOINT": f"{launch.ip}:5051",
@@ -118,7 +111,7 @@ class ProcessExecutor:
                 "start": launch.container_id,
                 "program": program,
                 "words": words,
-                "env": task_environment(launch, os.environ),
+                "env": task_environment(launch),
                 "directory": str(launch.sandbox),
                 "hostname": launch.hostname,
                 "account": account,

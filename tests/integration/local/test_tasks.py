@@ -160,6 +160,29 @@ def test_an_ordinary_user_has_hosts_too() -> None:
 
 
 @pytest.mark.parametrize("isolation", POSSIBLE)
+def test_a_running_task_tells_its_process_as_this_machine_knows_it(isolation: Isolation) -> None:
+    """An operator can look at it, whichever PID namespace it is in."""
+
+    def command_line(pid: int) -> list[bytes]:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+
+    async def run() -> None:
+        async with (
+            LocalCluster(ONE, isolation=isolation) as cluster,
+            scheduler(cluster.address) as framework,
+        ):
+            (offer,) = await framework.offers()
+            task_id = await framework.launch(offer, "echo up; sleep 1000 & wait")
+            running = await framework.status(task_id, "TASK_RUNNING")
+            output = sandboxes(cluster)[0] / "stdout"
+            await until(lambda: "up" in output.read_text())
+            words = command_line(running["container_status"]["executor_pid"])
+            assert words[2] == b"echo up; sleep 1000 & wait"
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("isolation", POSSIBLE)
 def test_nothing_survives_a_kill(isolation: Isolation) -> None:
     """SIGKILL follows after the grace period, and takes what left the session along."""
 

@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from mrunkit.errors import MrunkitError
@@ -30,7 +30,7 @@ from mrunkit.mesos.operator import (
 )
 from mrunkit.mesos.subscription import Closed, Subscription
 from mrunkit.mesos.wire import FrameworkSpec, Json, framework_info, offer_ids, parse_event
-from mrunkit.scheduler.events import Event, MasterErred, MasterLost, Subscribed
+from mrunkit.scheduler.events import Event, MasterErred, MasterLost, Subscribed, TaskState
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +43,9 @@ LAST_LISTENING_SECONDS = 1.0
 LONGEST_BACKOFF_SECONDS = 15.0
 ZOOKEEPER_TIMEOUT_SECONDS = 10.0
 LAST_CALLS_SECONDS = 10.0
+LAST_ACKNOWLEDGE_SECONDS = 1.0
+"""After a task's end. Most jobs are torn down by then, and nothing need be acknowledged any more;
+agents send an update again only after 10 s."""
 
 
 class Driver:
@@ -140,22 +143,31 @@ class Driver:
 
     def _acknowledge(self, raw: Json) -> None:
         status = raw["update"]["status"]
-        if "uuid" in status:  # those without are made by the master
-            keys = ("agent_id", "task_id", "uuid")
-            self._call("ACKNOWLEDGE", acknowledge={key: status[key] for key in keys})
+        if "uuid" not in status:  # it was made by the master
+            return
+        acknowledge = {key: status[key] for key in ("agent_id", "task_id", "uuid")}
+        seconds = LAST_ACKNOWLEDGE_SECONDS if TaskState(status["state"]).is_terminal else 0.0
+        self._loop.call_later(seconds, lambda: self._call("ACKNOWLEDGE", acknowledge=acknowledge))
 
     def _call(self, kind: str, **parts: Any) -> None:
         subscription = self._subscription
         if subscription is None:
             logger.debug("not connected: dropped %s", kind)
             return
-        future = self._loop.run_in_executor(self._calls, lambda: subscription.call(kind, **parts))
-        future.add_done_callback(lambda done: self._called(kind, done))
 
-    def _called(self, kind: str, done: asyncio.Future[None]) -> None:
+        def call() -> None:
+            # Tearing down ends the waiting for acknowledgements, and is not to wait for them.
+            if kind != "ACKNOWLEDGE" or not self._stopping.is_set():
+                subscription.call(kind, **parts)
+
+        # Not by way of the loop, which has no use for the end of a call that succeeds.
+        self._calls.submit(call).add_done_callback(lambda done: self._called(kind, done))
+
+    def _called(self, kind: str, done: Future[None]) -> None:
+        """Report a call that failed; in the thread of the calls."""
         if not done.cancelled() and (error := done.exception()) is not None:
             logger.debug("%s failed", kind, exc_info=error)
-            self._close(Closed(reason=f"the call {kind} failed: {error}"))
+            self._hand_over(self._close, Closed(reason=f"the call {kind} failed: {error}"))
 
     # --- the connection ---
 

@@ -144,6 +144,17 @@ def test_a_start_that_fails_is_replaced(mrunkit: Mrunkit, cluster: Served) -> No
     assert launched_on(client) == ["host1", "host2", "host3"]
 
 
+def test_the_end_of_a_task_that_was_replaced_is_acknowledged(
+    mrunkit: Mrunkit, cluster: Served
+) -> None:
+    """While its job goes on: its agent would tell of it again and again."""
+    cluster.fault(lambda faults: faults.fail_starts("host1", "no space left"))
+    client = start_waiting(mrunkit, cluster, "--retries", "1")
+    client.until_said("replacing it")
+    cluster.until(lambda running: not running.agents[0].running(), "the end acknowledged")
+    client.kill()
+
+
 def test_a_start_that_takes_too_long_is_replaced(mrunkit: Mrunkit, cluster: Served) -> None:
     """After --start-timeout."""
     cluster.fault(lambda faults: faults.delay_starts("host1", 1000))

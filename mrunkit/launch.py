@@ -45,8 +45,11 @@ FILES_PER_RANK = 2
 OTHER_FILES = 128
 
 FIRST_LOOK_SECONDS = 0.02
+LOOK_SECONDS_PER_PROXY = 0.002
 LONGEST_LOOK_SECONDS = 1.0
-"""The kernel tells nobody when a connection is established to another process: one looks."""
+"""The kernel tells nobody when a connection is established to another process: one looks. Not
+before mpiexec can have taken in all its proxies: each keeps it for more than a millisecond.
+"""
 
 _NO_ACCOUNT = re.compile(r"No such user '(?P<name>[^']+)'")
 """At the end of what an agent says that could not give a task's directory to its owner."""
@@ -302,7 +305,8 @@ class Launch:
 
     async def _watch_proxies(self, launches: Sequence[ProxyLaunch]) -> None:
         """Report how many proxies are connected to mpiexec, until all are."""
-        seconds, reported = FIRST_LOOK_SECONDS, 0
+        seconds = max(FIRST_LOOK_SECONDS, LOOK_SECONDS_PER_PROXY * len(launches))
+        seconds, reported = min(seconds, LONGEST_LOOK_SECONDS), 0
         while reported < len(launches):
             await asyncio.sleep(seconds)
             seconds = min(2 * seconds, LONGEST_LOOK_SECONDS)

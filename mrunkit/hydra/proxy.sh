@@ -19,7 +19,7 @@ child='' stopped='' problem='' version='' word='' failed=''
 # and have nothing better. (Docker's own command line, on the host, shows a container's variables.)
 # bash comes first for its speed: all in all a fifth of what curl takes, with 64 on one machine it
 # counts. Its `mapfile` does not read byte by byte, and it becomes the proxy by itself.
-# shellcheck disable=SC2016 # for bash, whichever shell this is
+# shellcheck disable=SC2016 # for another shell
 in_bash='
 proxy=$1 server=${MRUNKIT_RENDEZVOUS#*://}
 shift
@@ -32,16 +32,6 @@ while [[ ${#words[0]} -gt 1 ]]; do words=("${words[@]:1}"); done
 unset MRUNKIT_RENDEZVOUS MRUNKIT_TOKEN
 exec "$proxy" "${words[@]:1:${#words[@]} - 2}" </dev/null
 '
-
-# Calls in and becomes the proxy.
-call_in() {
-    if [ -n "${BASH_VERSION:-}" ]; then
-        set -- "$proxy" "$@"
-        eval "$in_bash"
-    else
-        exec bash -c "$in_bash" bash "$proxy" "$@"
-    fi
-}
 
 request() {
     if command -v curl >/dev/null; then
@@ -193,7 +183,8 @@ set -- "Mrunkit-Task: $MRUNKIT_TASK" "Mrunkit-Address: $address" "Mrunkit-Mpich:
     ${problem:+"Mrunkit-Problem: $problem"}
 trap stop TERM INT HUP
 if command -v bash >/dev/null; then
-    call_in "$@" &
+    # Also where this is one: only what is executed from here on is found by its environment.
+    bash -c "$in_bash" bash "$proxy" "$@" &
 else
     request "$@" | run_proxy &
 fi

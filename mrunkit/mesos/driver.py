@@ -165,9 +165,12 @@ class Driver:
 
     def _called(self, kind: str, done: Future[None]) -> None:
         """Report a call that failed; in the thread of the calls."""
-        if not done.cancelled() and (error := done.exception()) is not None:
-            logger.debug("%s failed", kind, exc_info=error)
-            self._hand_over(self._close, Closed(reason=f"the call {kind} failed: {error}"))
+        if done.cancelled() or (error := done.exception()) is None:
+            return
+        if kind == "TEARDOWN":
+            return  # the stream's end tells that it was heard, and may come before the answer
+        logger.debug("%s failed", kind, exc_info=error)
+        self._hand_over(self._close, Closed(reason=f"the call {kind} failed: {error}"))
 
     # --- the connection ---
 

@@ -55,8 +55,11 @@ def image_source(launch: Launch) -> ImageSource:
 
 
 def container_name(container_id: str) -> str:
-    """What Docker calls the container that Mesos calls by this id."""
-    return f"mesos-{container_id}"
+    """What Docker calls the container that Mesos calls by this id.
+
+    A real agent has `mesos-UUID`, and when it starts it removes those that it does not know.
+    """
+    return f"mesos-local-{container_id}"
 
 
 def container_request(launch: Launch, labels: Mapping[str, str]) -> ContainerRequest:

@@ -97,7 +97,7 @@ def test_a_container_starts_runs_and_finishes(image: str) -> None:
         own = described["NetworkSettings"]["IPAddress"]
         assert own
         assert [address(s) for s in (starting, running, failed)] == [AGENT_IP, own, AGENT_IP]
-        name = f"mesos-{running['container_status']['container_id']['value']}"
+        name = f"mesos-local-{running['container_status']['container_id']['value']}"
         assert described["Name"] == f"/{name}"
         assert read(cluster, "stdout") == f"mine {task_id} {name}\n"
         assert read(cluster, "stderr") == "oops\n"

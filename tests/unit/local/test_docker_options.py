@@ -68,7 +68,7 @@ def with_options(*options: tuple[str, str], **parts: Any) -> ContainerRequest:
 def test_a_plain_task_is_what_mesos_makes_of_it() -> None:
     """Name, shell, sandbox, limits, network and variables are a real agent's."""
     assert request() == ContainerRequest(
-        name="mesos-c0ffee",
+        name="mesos-local-c0ffee",
         image="bb",
         config={
             "entrypoint": ["/bin/sh"],
@@ -76,7 +76,7 @@ def test_a_plain_task_is_what_mesos_makes_of_it() -> None:
             "environment": {
                 "MESOS_AGENT_ID": "M-S0",
                 "MESOS_ALLOCATION_ROLE": "*",
-                "MESOS_CONTAINER_NAME": "mesos-c0ffee",
+                "MESOS_CONTAINER_NAME": "mesos-local-c0ffee",
                 "MESOS_FRAMEWORK_ID": "F",
                 "MESOS_SANDBOX": "/mnt/mesos/sandbox",
                 "MESOS_TASK_ID": "t1",

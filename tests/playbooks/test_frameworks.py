@@ -87,3 +87,13 @@ def test_a_framework_from_nowhere_is_refused(lab_hosts: LabHosts) -> None:
     played = lab_hosts.play(*STEPS, check=False, frameworks_enabled=["chronos"])
     assert "Set frameworks_chronos_archive" in played.output
     assert set(played.changed.values()) == {0}
+
+
+def test_a_framework_that_would_find_no_library_is_refused(
+    lab_hosts: LabHosts, marathon: dict[str, object]
+) -> None:
+    """The maintained fork's packages have none for Java."""
+    fork = {"mesos_install": "packages", "mesos_package": "aventer-mesos"}
+    played = lab_hosts.play(*STEPS, check=False, **marathon, **fork)
+    assert "Set frameworks_native_library" in " ".join(played.output.split())
+    assert set(played.changed.values()) == {0}

@@ -24,6 +24,8 @@ PLAYS = ("validate.yml", "ssh.yml", "docker.yml", "swarm.yml", "mesos.yml")
 FETCH = """
 import sys, urllib.request
 request = urllib.request.Request(sys.argv[1], headers={"Authorization": sys.argv[2]})
+request.data = sys.argv[3].encode() or None
+request.add_header("Content-Type", "application/json")
 print(urllib.request.urlopen(request, timeout=10).read().decode())
 """
 
@@ -50,12 +52,21 @@ def lab(lab_hosts: LabHosts, variables: dict[str, object]) -> Iterator[LabHosts]
     lab_hosts.play("teardown.yml", "--tags", "swarm,mesos", **variables)
 
 
-def _agents(hosts: LabHosts) -> list[str]:
+def _ask_master(hosts: LabHosts, path: str, body: object = None) -> str:
     secret = (hosts.directory / ".mrunkit/mesos-secret").read_text().strip()
     basic = "Basic " + base64.b64encode(f"mrunkit:{secret}".encode()).decode()
-    url = f"http://{hosts.addresses['host0']}:5050/slaves"
-    printed = hosts.on("host0", "python3", "-c", FETCH, url, basic)
-    return sorted(agent["hostname"] for agent in json.loads(printed)["slaves"])
+    url = f"http://{hosts.addresses['host0']}:5050{path}"
+    data = "" if body is None else json.dumps(body)
+    return hosts.on("host0", "python3", "-c", FETCH, url, basic, data)
+
+
+def _listed(hosts: LabHosts) -> list[dict[str, str]]:
+    listed: list[dict[str, str]] = json.loads(_ask_master(hosts, "/slaves"))["slaves"]
+    return listed
+
+
+def _agents(hosts: LabHosts) -> list[str]:
+    return sorted(agent["hostname"] for agent in _listed(hosts))
 
 
 def _nodes(hosts: LabHosts) -> list[str]:
@@ -102,6 +113,21 @@ def test_tasks_may_end_before_their_host_leaves(
 
     drained = [line for line in journal.splitlines() if line.startswith("Draining host2")]
     assert drained[-1] == "Draining host2, 0 cpus used, 7 s"
+
+
+def test_a_removal_that_was_cut_off_is_made_up_for(
+    lab: LabHosts, variables: dict[str, object]
+) -> None:
+    """An agent that is deactivated already is drained all the same; its tasks have their time."""
+    listed = {agent["hostname"]: agent["id"] for agent in _listed(lab)}
+    agent = {"agent_id": {"value": listed["host2"]}}
+    _ask_master(lab, "/api/v1", {"type": "DEACTIVATE_AGENT", "deactivate_agent": agent})
+    lab.play("remove-host.yml", "--limit", "host2", drain_grace=8, **variables)
+    journal = lab.on("host0", "journalctl", "--merge", "--unit=mesos-master", "--output=cat")
+    lab.play(*PLAYS, **variables)
+
+    drained = [line for line in journal.splitlines() if line.startswith("Draining host2")]
+    assert drained[-1] == "Draining host2, 0 cpus used, 8 s"
 
 
 def test_containers_of_the_agent_end_with_it(

@@ -26,6 +26,8 @@ class RegisteredAgent:
     version: str
     is_active: bool
     """It takes tasks: it is connected, and neither drained nor deactivated."""
+    is_deactivated: bool = False
+    """It takes none because somebody said so, or had it drained."""
     resources: Mapping[str, float] = field(default_factory=dict)
     """Scalars only."""
 
@@ -54,12 +56,13 @@ def parse_agents(status: int, body: str) -> tuple[RegisteredAgent, ...] | Missin
 
 
 def _parse_agent(raw: Mapping[str, Any]) -> RegisteredAgent:
-    is_leaving = raw.get("deactivated") or raw.get("drain_info")
+    is_deactivated = bool(raw.get("deactivated") or raw.get("drain_info"))
     return RegisteredAgent(
         hostname=raw["hostname"],
         address=raw.get("pid", "").partition("@")[2].rpartition(":")[0],
         version=raw.get("version", "unknown"),
-        is_active=bool(raw.get("active")) and not is_leaving,
+        is_active=bool(raw.get("active")) and not is_deactivated,
+        is_deactivated=is_deactivated,
         resources={
             name: float(amount)
             for name, amount in raw["resources"].items()
@@ -95,9 +98,15 @@ def agent_problems(
                 host=wanted.host,
             )
             continue
-        if not found.is_active:
+        if found.is_deactivated:
             yield Problem(
-                what="its agent takes no tasks: disconnected, drained or deactivated",
+                what="its agent takes no tasks: it was deactivated or drained",
+                remedy=f"{AGAIN} has it take tasks again",
+                host=wanted.host,
+            )
+        elif not found.is_active:
+            yield Problem(
+                what="its agent takes no tasks: the master has lost its connection",
                 remedy="see on the host: systemctl status mesos-agent",
                 host=wanted.host,
             )

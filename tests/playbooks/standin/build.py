@@ -33,11 +33,11 @@ main()
 EXECUTORS = ("mesos-executor", "mesos-docker-executor", "mesos-containerizer", "mesos-fetcher")
 
 
-def build(archive: Path, version: str) -> None:
+def build(archive: Path, version: str, *, programs: str) -> None:
     """Write the archive."""
     files = {
-        "sbin/mesos-master": PROGRAM.format(module="master").encode(),
-        "sbin/mesos-agent": PROGRAM.format(module="agent").encode(),
+        f"{programs}/mesos-master": PROGRAM.format(module="master").encode(),
+        f"{programs}/mesos-agent": PROGRAM.format(module="agent").encode(),
         "share/mesos/webui/index.html": b"<p>A stand-in for Mesos: see its tests.</p>\n",
         **{f"lib/python/{name}": data for name, data in _modules(version)},
     }
@@ -71,8 +71,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("archive", type=Path)
     parser.add_argument("version")
+    parser.add_argument("--programs", default="sbin", help="their directory: sbin, or bin")
     asked = parser.parse_args()
-    build(asked.archive, asked.version)
+    build(asked.archive, asked.version, programs=asked.programs)
 
 
 if __name__ == "__main__":

@@ -95,6 +95,9 @@ class Agent:
             except urllib.error.HTTPError as error:
                 if error.code in (401, 403):
                     flag.exit_with("Master refused authentication")
+                if error.code == 410:
+                    sys.stderr.write("Asked to shut down because 'Agent has been marked gone'\n")
+                    return
             except (OSError, ZooKeeperError):
                 self._zookeeper = None
             time.sleep(BEAT_SECONDS)

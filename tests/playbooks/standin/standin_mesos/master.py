@@ -40,6 +40,7 @@ class Master:
         self._lock = threading.Lock()
         self._agents: dict[str, dict[str, Any]] = {}
         self._seen: dict[str, float] = {}
+        self._gone: set[str] = set()
         self._scheduling = Scheduling(self.id, self.port)
         self._secrets: dict[str, str] = {}
         self._read_secrets()
@@ -137,8 +138,11 @@ class Master:
         for key in [key for key, seen in self._seen.items() if now - seen > GONE_SECONDS]:
             del self._agents[key], self._seen[key]
         for key, agent in self._agents.items():
-            agent["active"] = now - self._seen[key] < SILENT_SECONDS
+            agent["active"] = not (self._is_silent(key) or agent["deactivated"])
         return [self._with_used(agent) for agent in self._agents.values()]
+
+    def _is_silent(self, key: str) -> bool:
+        return time.monotonic() - self._seen[key] >= SILENT_SECONDS
 
     def _with_used(self, agent: dict[str, Any]) -> dict[str, Any]:
         used = self._scheduling.used(agent["id"])
@@ -158,6 +162,7 @@ class Master:
                     return Answer(400, f"Agent {asked} is unknown")
                 if kind == "MARK_AGENT_GONE":
                     del self._agents[asked], self._seen[asked]
+                    self._gone.add(asked)
                     self._scheduling.lost(asked)
                 elif kind == "REACTIVATE_AGENT":
                     agent["deactivated"] = False
@@ -176,6 +181,8 @@ class Master:
 
     def _register(self, told: dict[str, Any]) -> Answer:
         pid = f"slave(1)@{told['ip']}:{told['port']}"
+        if told["id"] in self._gone:
+            return Answer(410, "Agent has been marked gone")
         with self._lock:
             others = [key for key, agent in self._agents.items() if agent["pid"] == pid]
             key = told["id"] or f"{self.id}-S{uuid.uuid4().hex[:8]}"
@@ -194,7 +201,7 @@ class Master:
         while True:
             time.sleep(1)
             with self._lock:
-                silent = [agent["id"] for agent in self._listed() if not agent["active"]]
+                silent = [agent["id"] for agent in self._listed() if self._is_silent(agent["id"])]
             for agent_id in silent:
                 self._scheduling.lost(agent_id)
 

@@ -233,7 +233,8 @@ def test_a_masters_agents_are_those_that_take_tasks_and_those_that_do_not() -> N
     assert first.resources.keys() >= {"cpus", "mem", "disk"}
     drained = body.replace('"active":true', '"active":true,"drain_info":{"state":"DRAINING"}')
     drained = drained.replace('"active": true', '"active": true,"drain_info":{"state":"DRAINING"}')
-    assert [agent.is_active for agent in parse_agents(200, drained)] == [False] * len(agents)
+    seen = [(agent.is_active, agent.is_deactivated) for agent in parse_agents(200, drained)]
+    assert seen == [(False, True)] * len(agents)
 
 
 @pytest.mark.parametrize(

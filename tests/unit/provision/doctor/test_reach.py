@@ -210,14 +210,19 @@ def test_agents_are_registered_with_what_the_inventory_says() -> None:
 
 def test_agents_that_are_not_as_they_should_be_are_told() -> None:
     """Missing, without work, or of another size."""
-    wanted = [expected("a", cpus=8, gpus=1), expected("b"), expected("c")]
-    registered = (agent("10.0.0.a"), agent("10.0.0.b", is_active=False))
+    wanted = [expected("a", cpus=8, gpus=1), *map(expected, "bcd")]
+    registered = (
+        agent("10.0.0.a"),
+        agent("10.0.0.b", is_active=False),
+        agent("10.0.0.c", is_active=False, is_deactivated=True),
+    )
     problems = mesos_agents.agent_problems(wanted, registered)
     assert [(problem.host, problem.what) for problem in problems] == [
         ("a", "its agent has 4 cpus, not 8"),
         ("a", "its agent has 0 gpus, not 1"),
-        ("b", "its agent takes no tasks: disconnected, drained or deactivated"),
-        ("c", "its agent is not registered"),
+        ("b", "its agent takes no tasks: the master has lost its connection"),
+        ("c", "its agent takes no tasks: it was deactivated or drained"),
+        ("d", "its agent is not registered"),
     ]
 
 

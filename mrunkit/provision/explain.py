@@ -98,7 +98,11 @@ _SUDO = (
         "{user} may not use sudo",
         "allow it in /etc/sudoers.d, or log in as another user (ansible_user)",
     ),
-    _rule(r"sudo: (command )?not found", "it has no sudo", "as root there: apt-get install sudo"),
+    _rule(
+        r"sudo: (command )?not found",
+        "it has no sudo",
+        "as root there: apt-get install sudo, or yum install sudo",
+    ),
 )
 _PACKAGES = (
     _rule(
@@ -119,20 +123,20 @@ _PACKAGES = (
         "mirrorlist= and set baseurl= to vault.centos.org or a mirror of it",
     ),
     _rule(
-        r"No package matching '(?P<name>[^']+)' is available|"
+        r"No package matching '(?P<name>[^']+)' (is|found) available|"
         r"No package (?P<name2>\S+) available|Unable to locate package (?P<name3>\S+)",
         "there is no package {name}",
         "does this system call it differently, or lack a repository?",
     ),
     _rule(
         r"Temporary failure resolving '(?P<name>[^']+)'|"
-        r"Could not resolve '?(host: )?(?P<name2>[^\s']+)",
+        r"Could not resolve '?(host: )?(?P<name2>[^\s';\]]+)",
         "it cannot resolve {name}",
         "correct its DNS (/etc/resolv.conf), or the proxy of its package tool",
     ),
     _rule(
         r"Failed to update apt cache|Failed to fetch \S+|Failed to download metadata|"
-        r"Cannot download repo",
+        r"Cannot download repo|No more mirrors to try",
         "it cannot reach its package repositories",
         "see that apt-get update (dnf makecache) works there: network, DNS, proxy",
     ),
@@ -217,7 +221,9 @@ def explain(failure: Failure, *, login: str) -> Explanation:
     own = _lines(result.get("msg"))
     if failure.says_it_itself:
         return Explanation(lines=tuple(own))
-    texts = [result.get(key) for key in ("msg", "stderr", "module_stderr", "exception")]
+    # dnf names in `failures` what its `msg` only counts.
+    keys = ("msg", "failures", "stderr", "module_stderr", "exception")
+    texts = [result.get(key) for key in keys]
     said = "\n".join(line for text in texts for line in _lines(text))
     rules = _SSH if failure.is_unreachable else (*_SUDO, *_PACKAGES, *_REST)
     for rule in rules:

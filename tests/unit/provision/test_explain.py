@@ -99,6 +99,36 @@ def test_a_failure_is_told_in_plain_words(case: str) -> None:
         # What ansible-core 2.16 and dnf say; they could not be recorded here.
         ({"msg": "No package frobnicate available."}, "there is no package frobnicate"),
         (
+            {
+                "msg": "Failed to install some of the specified packages",
+                "failures": ["No package frobnicate available."],
+            },
+            "there is no package frobnicate",
+        ),
+        (
+            {"msg": "No package matching 'frobnicate' found available, installed or updated"},
+            "there is no package frobnicate",
+        ),
+        (
+            {
+                "msg": "non-zero return code",
+                "rc": 1,
+                "stderr": "  - Curl error (6): Couldn't resolve host name for https://docker.example/"
+                "9/repodata/repomd.xml [Could not resolve host: docker.example]\n"
+                "Error: Failed to download metadata for repo 'mrunkit-docker': Cannot download",
+            },
+            "it cannot resolve docker.example",
+        ),
+        (
+            {
+                "msg": "non-zero return code",
+                "rc": 1,
+                "stderr": "failure: repodata/repomd.xml from mrunkit-docker: "
+                "[Errno 256] No more mirrors to try.",
+            },
+            "it cannot reach its package repositories",
+        ),
+        (
             {"msg": "Failed to download metadata for repo 'appstream': Cannot prepare"},
             "it cannot reach its package repositories",
         ),

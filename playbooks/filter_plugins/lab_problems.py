@@ -43,6 +43,14 @@ OLDEST_DOCKER = {
 }
 """Major versions with which Docker's sources begin, where that is later than 25."""
 
+RETIRED = {("centos", "7")}
+"""Supported all the same, for old experiments."""
+
+OLDER_ANSIBLE = (
+    "install ansible-core 2.16 here: pip install 'ansible-core==2.16.*'; for that mrunkit has to be"
+    " on Python 3.11 or 3.12"
+)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
@@ -137,6 +145,13 @@ def lab_problems_text(problems: Sequence[Mapping[str, Any]]) -> str:
     for (check, problem, remedy), hosts in same.items():
         lines += ["", f"{_enumerated(hosts)}: {problem} [{check}]", f"  Remedy: {remedy}"]
     return "\n".join(lines)
+
+
+def lab_retired_hosts(seen: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """The hosts whose system gets no updates any more."""
+    probed = _probed([_host(name, host) for name, host in seen.items()])
+    systems = ((host.name, probe["system"]) for host, probe in probed)
+    return [name for name, system in systems if _release(system) in RETIRED]
 
 
 def _enumerated(names: Sequence[str], most: int = 8) -> str:
@@ -283,7 +298,7 @@ def check_become(hosts: Sequence[Host], settings: Settings) -> Iterator[Problem]
         if "not found" in said or "no such file" in said:
             problem, remedy = (
                 "no sudo",
-                "as root: apt-get install sudo, or dnf install sudo; or set ansible_user=root",
+                "as root: apt-get install sudo, or yum install sudo; or set ansible_user=root",
             )
         else:
             problem, remedy = (
@@ -301,14 +316,14 @@ def check_python(hosts: Sequence[Host], settings: Settings) -> Iterator[Problem]
             continue
         if not host.pythons:
             problem = "no python3"
-            remedy = "as root: apt-get install python3, or dnf install python3"
+            remedy = "as root: apt-get install python3, or yum install python3"
         elif all(version < oldest for _, version in host.pythons):
             path, version = max(host.pythons, key=lambda found: found[1])
             problem = (
                 f"{path} is Python {_dotted(version)}; ansible-core {settings.ansible} here"
                 f" needs {_dotted(oldest)} or later there"
             )
-            remedy = "install ansible-core 2.16 here: pip install 'ansible-core==2.16.*'"
+            remedy = OLDER_ANSIBLE
         elif host.probe_error is not None:
             problem = f"a module of Ansible fails: {host.probe_error}"
             remedy = "run again with -vvv to see all of it"
@@ -335,7 +350,7 @@ def check_system(hosts: Sequence[Host], settings: Settings) -> Iterator[Problem]
                 host=host.name,
                 problem=f"its package manager has Python {'2.7' if release == '7' else '3.6'}"
                 f" only, which ansible-core {settings.ansible} here does not run on",
-                remedy="install ansible-core 2.16 here: pip install 'ansible-core==2.16.*'",
+                remedy=OLDER_ANSIBLE,
             )
 
 
@@ -496,6 +511,9 @@ def _kernel_remedy(
         "nfs": ", or share the directory some other way and set nfs_provides_share: false",
         "encryption": ", or set lab_network_is_encrypted: false where the wire is trusted",
     }.get(check, "")
+    # All its modules are in the package of the kernel itself.
+    if _release(system) == ("centos", "7"):
+        return f"boot a kernel of the distribution: yum install kernel{instead}"
     if system.get("ID") in REDHAT_LIKE:
         return f"dnf install kernel-modules-extra, and reboot if it brings a kernel{instead}"
     if system.get("ID") == "ubuntu":
@@ -630,6 +648,11 @@ def _address(text: str) -> ipaddress.IPv4Address | None:
         return None
 
 
+def _release(system: Mapping[str, str]) -> tuple[str, str]:
+    """A system and its major version."""
+    return system.get("ID", ""), system.get("VERSION_ID", "").split(".")[0]
+
+
 def _dotted(version: tuple[int, ...]) -> str:
     return ".".join(map(str, version))
 
@@ -643,4 +666,8 @@ class FilterModule:
 
     def filters(self) -> dict[str, Callable[..., object]]:
         """By the names that playbooks use."""
-        return {"lab_problems": lab_problems, "lab_problems_text": lab_problems_text}
+        return {
+            "lab_problems": lab_problems,
+            "lab_problems_text": lab_problems_text,
+            "lab_retired_hosts": lab_retired_hosts,
+        }

@@ -25,7 +25,9 @@ HOSTS_TEMPLATE = """## template:jinja
 {# Comments are left out of what is written. -#}
 # {# The value is replaced at boot. -#}
 127.0.1.1 {{fqdn}} {{hostname}}
+127.0.0.1 {{fqdn}} {{hostname}}
 127.0.0.1 localhost
+::1 {{fqdn}} {{hostname}}
 """
 
 CLOSED = """
@@ -91,7 +93,9 @@ def test_what_was_there_stays(start_hosts, tmp_path: Path) -> None:  # type: ign
     }
     for path, text in files.items():
         hosts.on("host1", "sh", "-c", f"printf '%s\\n' '{text}' > {path}")
-    hosts.on("host1", "sh", "-c", "printf '127.0.1.1 host1.lan host1\\n' >> /etc/hosts")
+    for address in ("127.0.1.1", "127.0.0.1", "::1"):
+        line = f"{address} host1.lan host1"
+        hosts.on("host1", "sh", "-c", f"echo '{line}' >> /etc/hosts")
     watched = ("cat", *files, "/etc/hosts", "/root/.ssh/authorized_keys")
     before = hosts.on("host1", *watched)
 
@@ -104,6 +108,9 @@ def test_what_was_there_stays(start_hosts, tmp_path: Path) -> None:  # type: ign
     assert seen.file("/root/.ssh/config").contains("elsewhere")
     assert seen.file("/root/.ssh/id_ed25519").content_string.strip() == "my own key"
     assert not seen.file("/etc/hosts").contains("^127.0.1.1")
+    found = hosts.on("host1", "getent", "ahosts", "host1").splitlines()
+    assert {line.split()[0] for line in found} == {hosts.addresses["host1"]}
+    assert seen.file("/etc/hosts").contains("^127.0.0.1.*localhost")
 
     hosts.play("teardown.yml", "--tags", "base,ssh")
     assert hosts.on("host1", *watched) == before

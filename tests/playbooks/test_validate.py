@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from container_hosts import USER, LabHosts, Played, inventory_text
+from container_hosts import CONTAINER_SKIPS, USER, LabHosts, Played, inventory_text
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(900)]
 
@@ -117,6 +117,21 @@ def test_settings_that_the_hosts_cannot_meet_are_told(lab_hosts: LabHosts) -> No
     assert f"{everyone}: no IPv4 address of its interface ib7 [names]" in told
     assert f"{everyone}: has no user nobody-of-this-name [user]" in told
     assert f"{1 << 40} MiB wanted [disk]" in told
+
+
+def test_a_retired_system_is_warned_of_and_passes(lab_hosts: LabHosts) -> None:
+    """Once for all hosts that have it, and for no other."""
+    write = "printf 'ID=centos\\nVERSION_ID=7\\n' > /etc/os-release"
+    skip = [*CONTAINER_SKIPS, "python"]
+    with (
+        without(lab_hosts, "host1", "/etc/os-release"),
+        without(lab_hosts, "host2", "/etc/os-release"),
+    ):
+        for host in ("host1", "host2"):
+            lab_hosts.on(host, "sh", "-c", write)
+        told = lab_hosts.play("validate.yml", validate_skip=skip).output
+    assert told.count("WARNING: host1, host2: CentOS 7 has had no updates") == 1
+    assert "WARNING: " not in lab_hosts.play("validate.yml").output
 
 
 def test_a_sound_lab_passes_and_nothing_changes(lab_hosts: LabHosts) -> None:

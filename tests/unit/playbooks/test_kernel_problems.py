@@ -67,6 +67,28 @@ def test_a_kernel_is_asked_for_the_match_that_its_docker_takes(
     assert found == enough
 
 
+@pytest.mark.parametrize(
+    ("system", "version", "expected"),
+    [
+        ("rocky", "9.4", "dnf install kernel-modules-extra"),
+        ("centos", "7", "boot a kernel of the distribution: yum install kernel,"),
+        ("ubuntu", "24.04", "apt-get install linux-modules-extra-"),
+        ("debian", "12", "boot a kernel of the distribution: apt-get install linux-image-amd64"),
+    ],
+)
+def test_a_missing_module_is_to_be_had_as_its_system_has_it(
+    system: str, version: str, expected: str
+) -> None:
+    """CentOS 7 has neither dnf nor a package of further modules."""
+    seen = sound_lab()
+    probe = seen["host1"]["probed"]["probe"]
+    probe["system"] = {"ID": system, "VERSION_ID": version}
+    probe["kernel"]["features"]["esp4"] = "no"
+    settings = {**SOUND_SETTINGS, "ansible": "2.16.14"}
+    (found,) = plugin.lab_problems(seen, settings)
+    assert found["remedy"][: len(expected)] == expected
+
+
 def test_agents_of_apache_mesos_need_control_groups_of_the_first_version() -> None:
     """Masters do not, nor do agents of the fork, or without containers."""
     seen = sound_lab()

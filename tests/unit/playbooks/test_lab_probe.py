@@ -157,3 +157,19 @@ def test_control_groups_are_read_off_the_mounts(mounts: str, *, expected: bool) 
 def test_a_service_is_stale_when_its_file_is_newer(modified: float, expected: bool) -> None:
     """It started at 100, now is 200; a time to come is a clock that was set back."""
     assert probe.is_stale(modified, 100.0, 200.0) == expected
+
+
+@pytest.mark.parametrize(
+    ("hosts", "expected"),
+    [
+        ("127.0.0.1 localhost\n::1 localhost ip6-localhost\n", False),
+        ("127.0.0.1 localhost\n127.0.1.1 host1.lan host1\n", True),
+        ("127.0.0.1 host1.lan host1 \n127.0.0.1 localhost.localdomain localhost\n", True),
+        ("::1 host1.lan host1\n::1 localhost6.localdomain6 localhost6\n", True),
+        ("# taken out by mrunkit: 127.0.0.1 host1.lan host1\n", False),
+        ("192.0.2.10 host1\n", False),
+    ],
+)
+def test_a_loopback_address_with_a_name_of_its_own_is_found(hosts: str, *, expected: bool) -> None:
+    """As Debian's installer and cloud-init on Rocky and Alma write; localhost's lines are none."""
+    assert probe.has_loopback_name(hosts) == expected

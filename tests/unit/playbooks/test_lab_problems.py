@@ -154,6 +154,23 @@ def test_only_systems_that_the_roles_know_pass(
     assert [check for check, _, _ in found] == ([expected] if expected else [])
 
 
+@pytest.mark.parametrize("version", ["7", "8"])
+def test_an_older_ansible_is_named_with_the_python_that_it_takes(version: str) -> None:
+    """The newest Python that mrunkit runs on is too new for it."""
+    seen = sound_lab()
+    seen["host2"]["probed"]["probe"]["system"] = {"ID": "centos", "VERSION_ID": version}
+    (found,) = plugin.lab_problems(seen, SOUND_SETTINGS)
+    assert found["remedy"].endswith("Python 3.11 or 3.12")
+
+
+def test_hosts_with_a_retired_system_are_known() -> None:
+    """CentOS 7, but not its namesakes, nor a host of which nothing is known."""
+    seen = {**sound_lab(), "host3": unreachable("no answer")}
+    for host, version in (("host1", "7"), ("host2", "9")):
+        seen[host]["probed"]["probe"]["system"] = {"ID": "centos", "VERSION_ID": version}
+    assert plugin.lab_retired_hosts(seen) == ["host1"]
+
+
 def test_a_missing_user_and_differing_uids_are_told() -> None:
     """The share tells files apart by uid."""
     seen = sound_lab()

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from playbook_plugins import PLAYBOOKS
 
 ANSIBLE_PLAYBOOK = Path(sys.executable).with_name("ansible-playbook")
@@ -34,14 +35,21 @@ PLAY = """
 """
 
 
-def told(asked: str, directory: Path, *, major: str = "9", versions: Sequence[str] = ()) -> Any:
-    """What an expression is on an EL of this major version."""
+def told(
+    asked: str,
+    directory: Path,
+    *,
+    family: str = "RedHat",
+    major: str = "9",
+    versions: Sequence[str] = (),
+) -> Any:
+    """What an expression is on a system of this family and major version."""
     play = PLAY.format(
         roles=PLAYBOOKS / "roles", versions=list(versions), asked=asked, directory=directory
     )
     (directory / "play.yml").write_text(play)
     variables = {
-        "ansible_facts": {"os_family": "RedHat", "distribution_major_version": major},
+        "ansible_facts": {"os_family": family, "distribution_major_version": major},
         "ansible_python_interpreter": sys.executable,
     }
     command = [ANSIBLE_PLAYBOOK, "-i", "localhost,", directory / "play.yml"]
@@ -82,5 +90,18 @@ def test_packages_have_the_names_of_the_system(major: str, names: Any, tmp_path:
 def test_versions_of_mpich_that_may_hang_are_known(tmp_path: Path) -> None:
     """From 4.0 on, until 4.2 mended it; none is known before there is one."""
     hanging = {"": False, "3.4.3": False, "4.0": True, "4.0.2": True, "4.1.2": True, "4.2.0": False}
-    said = told("hangs.results | map(attribute='msg')", tmp_path, versions=list(hanging))
+    asked = "hangs.results | map(attribute='msg')"
+    said = told(asked, tmp_path, family="Debian", major="12", versions=list(hanging))
     assert hanging == dict(zip(hanging, said, strict=True))
+
+
+def test_no_mpich_without_ucx_is_said_to_hang(tmp_path: Path) -> None:
+    """EL 9 has 4.1.1, over TCP."""
+    assert told("hangs.results | map(attribute='msg')", tmp_path, versions=["4.1.1"]) == [False]
+
+
+def test_a_compiler_is_given_no_flag_that_it_may_refuse() -> None:
+    """gcc passes over a -Wno- that it does not know, and ends with a -Wno-error= of such."""
+    defaults = yaml.safe_load((PLAYBOOKS / "roles/mpich/defaults/main.yml").read_text())
+    flags = defaults["mpich_old_cflags"].split()
+    assert not [flag for flag in flags if flag.startswith("-Wno-error=")]

@@ -266,6 +266,15 @@ def has_cgroups_v1(mounts):
     return any(words[2] == "cgroup" and "cpu" in words[3].split(",") for words in lines)
 
 
+def has_loopback_name(hosts):
+    """Whether /etc/hosts has a line that may give the host's own name to a loopback address.
+
+    Debian's installer writes one for 127.0.1.1, cloud-init on Rocky and Alma for the others.
+    """
+    line = r"^(127\.0\.1\.1\s|(127\.0\.0\.1|::1)\s(?!.*\blocalhost))"
+    return bool(re.search(line, hosts, re.M))
+
+
 def host_keys():
     """The public halves of sshd's keys, without comments, as known_hosts wants them."""
     texts = [read(path) for path in sorted(glob.glob("/etc/ssh/ssh_host_*_key.pub"))]
@@ -296,7 +305,7 @@ def main():
         "account": account(module.params["user"]),
         "space": {path: free_space(path) for path in module.params["paths"]},
         "is_container": os.path.exists("/.dockerenv") or "container=" in read("/proc/1/environ"),
-        "has_loopback_name": bool(re.search(r"^127\.0\.1\.1\s", read("/etc/hosts"), re.M)),
+        "has_loopback_name": has_loopback_name(read("/etc/hosts")),
         "hosts_templates": sorted(glob.glob("/etc/cloud/templates/hosts.*.tmpl")),
         "stale_services": stale_services(module.params["services"], now),
         "automounts": automounts(read("/proc/mounts")),

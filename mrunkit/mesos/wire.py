@@ -7,7 +7,7 @@ of both: https://github.com/apache/mesos/tree/1.11.x/include/mesos/v1
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -218,7 +218,6 @@ def parse_agents(answer: Json, *, role: str) -> tuple[Agent, ...] | None:
 
 
 def _parse_agent(raw: Json, role: str) -> Agent:
-    reserved = raw.get("reserved_resources", {}).get(role, {}) if role != "*" else {}
     unreserved = raw.get("unreserved_resources") or raw["resources"]
     return Agent(
         agent_id=raw["id"],
@@ -227,8 +226,25 @@ def _parse_agent(raw: Json, role: str) -> Agent:
         attributes=tuple(
             _parse_shown_attribute(name, value) for name, value in raw.get("attributes", {}).items()
         ),
-        available=_parse_amounts(unreserved) + _parse_amounts(reserved),
+        available=sum(_reserved_for(role, raw), start=_parse_amounts(unreserved)),
     )
+
+
+def _reserved_for(role: str, raw: Json) -> Iterator[Resources]:
+    """What is reserved for a role, or for one above it (`eng` is above `eng/dev`).
+
+    As in offers, not what was reserved dynamically, if the answer tells.
+    """
+    parts = role.split("/")
+    names = ["/".join(parts[: depth + 1]) for depth in range(len(parts))]
+    for name in names:
+        if "reserved_resources_full" not in raw:
+            yield _parse_amounts(raw.get("reserved_resources", {}).get(name, {}))
+            continue
+        for entry in raw["reserved_resources_full"].get(name, ()):
+            kinds = {one.get("type") for one in entry.get("reservations", ())}
+            if not (entry.get("disk") or entry.get("reservation") or "DYNAMIC" in kinds):
+                yield _parse_resource(entry)
 
 
 def _address_of_pid(pid: str) -> str:

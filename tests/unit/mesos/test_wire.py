@@ -249,7 +249,9 @@ def test_nothing_is_known_before_all_agents_are_back_at_a_new_master() -> None:
     assert parse_agents({**SLAVES, "recovered_slaves": [recovered]}, role="*") is None
 
 
-@pytest.mark.parametrize(("role", "cpus"), [("*", 3.0), ("web", 4.0), ("db", 3.0)])
+@pytest.mark.parametrize(
+    ("role", "cpus"), [("*", 3.0), ("web", 4.0), ("db", 3.0), ("web/shop", 4.0), ("website", 3.0)]
+)
 def test_a_role_has_what_is_reserved_for_it(role: str, cpus: float) -> None:
     """And what is reserved for nobody, but not what is for others."""
     agent = {
@@ -259,6 +261,20 @@ def test_a_role_has_what_is_reserved_for_it(role: str, cpus: float) -> None:
     }
     (parsed_agent,) = parse_agents({"slaves": [agent]}, role=role)
     assert parsed_agent.available == Resources(cpus=cpus, mem=1.0, ports=((1, 2), (4, 5)))
+
+
+def test_what_was_reserved_dynamically_is_nobodys() -> None:
+    """It is in no offer that a job takes, so it must not count as room for one."""
+    static = {"name": "cpus", "type": "SCALAR", "scalar": {"value": 1.0}, "role": "web"}
+    kinds = [{"reservations": [{"type": kind, "role": "web"}]} for kind in ("STATIC", "DYNAMIC")]
+    agent = {
+        **SLAVES["slaves"][0],
+        "unreserved_resources": {"cpus": 3.0},
+        "reserved_resources": {"web": {"cpus": 2.0}},
+        "reserved_resources_full": {"web": [{**static, **kind} for kind in kinds]},
+    }
+    (parsed_agent,) = parse_agents({"slaves": [agent]}, role="web")
+    assert parsed_agent.available.cpus == 4.0
 
 
 def _as_recorded(info: dict[str, Any]) -> dict[str, Any]:

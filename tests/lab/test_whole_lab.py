@@ -2,8 +2,8 @@
 
 Once with containers, which are quick, and once with QEMU guests, which have kernels of their own:
 NFS and the overlay's encryption are real there, and nothing is simulated but Mesos (see
-whole_lab.py). MPI jobs run in the lab of containers; guests without KVM would take minutes to get
-the image, and mrunkit itself.
+whole_lab.py). MPI jobs run in the lab of containers, and with a real Mesos on the guests as well;
+without KVM it takes them long to get the image, and mrunkit itself.
 
 The tests go on from one another, in the order of this file; guests without KVM take minutes for
 each.
@@ -21,6 +21,7 @@ import pytest
 from docker_fixtures import DebianImages
 from whole_lab import (
     HOSTS,
+    IS_MESOS_REAL,
     MRUNKIT,
     OF_CONTAINERS,
     REPOSITORY,
@@ -55,7 +56,6 @@ OF_SUITE: dict[str, dict[str, object]] = {
     "noble": ANY_DOCKER,
 }
 PYTHON_OF_SUITE = {"trixie": "3.13", "jammy": "3.11", "noble": "3.12"}
-OF_GUESTS = {"client_install": False}
 
 
 @pytest.fixture(scope="module", params=BACKENDS)
@@ -64,13 +64,19 @@ def lab(
 ) -> Iterator[Lab]:
     """Three hosts that have the packages, and nothing else of a lab."""
     directory = tmp_path_factory.mktemp("whole")
-    if request.param == "qemu":
+    if request.param == "qemu" and not IS_MESOS_REAL:
         # Three guests without KVM are a fifth faster than with two processors each.
         with made_lab(directory, "qemu", "--cpus", "1") as made:
-            describe(made, image, directory, OF_GUESTS)
+            describe(made, image, directory, {"client_install": False})
             yield made
         return
     images: DebianImages = request.getfixturevalue("debian_images")
+    if request.param == "qemu":
+        # Agents of Apache Mesos want cgroup v1.
+        with made_lab(directory, "qemu", "--cpus", "1", "--cgroups", "1") as made:
+            describe(made, images.runtime, directory, wheels(directory / "wheels"))
+            yield made
+        return
     suite = request.param
     brought = wheels(directory / "wheels", python=PYTHON_OF_SUITE.get(suite, ""))
     mpich = mpich_source() if suite == "noble" else {}
@@ -121,19 +127,23 @@ def test_second_run_changes_nothing(lab: Lab) -> None:
 
 def test_doctor_finds_all_in_order(lab: Lab) -> None:
     """The share across hosts and, where there is any, ESP on the wire are seen."""
-    skipped = ("--skip", "mpi") if lab.backend == "qemu" else ()
+    skipped = () if lab.runs_jobs else ("--skip", "mpi")
     done = lab.mrunkit("doctor", *skipped, str(lab.inventory))
     assert done.returncode == 0, done.stdout + done.stderr
     passed = re.findall(r"^pass\s+(\w+)", done.stdout, re.MULTILINE)
     wanted = {"ssh", "share", "swarm", "overlay", "mtu", "agents"}
-    assert wanted | {"encryption" if lab.backend == "qemu" else "mpi"} <= set(passed)
+    if lab.backend == "qemu":
+        wanted |= {"encryption"}
+    if lab.runs_jobs:
+        wanted |= {"mpi"}
+    assert wanted <= set(passed)
 
 
 @pytest.mark.parametrize("where", [(), ("--no-image",)], ids=["containers", "hosts"])
 def test_people_start_jobs_on_the_master(lab: Lab, where: tuple[str, ...]) -> None:
     """With the one line that bootstrap ends with; they leave nothing behind."""
-    if lab.backend == "qemu":
-        pytest.skip("guests without KVM get neither the image nor mrunkit")
+    if not lab.runs_jobs:
+        pytest.skip("without a real Mesos, guests get neither the image nor mrunkit")
     # The hosts' own MPICH may be another than the packages', which the image has as well.
     compiler = "/opt/mpich/bin/mpicc" if where else "mpicc"
     lab.on("host0", f"{compiler} -x c -o /share/hello -", stdin=HELLO)

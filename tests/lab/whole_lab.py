@@ -26,6 +26,8 @@ MESOS_VARIABLES = REPOSITORY / "tests/playbooks/standin/variables.py"
 MRUNKIT = Path(sys.executable).with_name("mrunkit")
 HOSTS = ("host0", "host1", "host2")
 
+IS_MESOS_REAL = "MRUNKIT_MESOS_ARCHIVE" in os.environ
+
 OF_CONTAINERS = {"lab_network_is_encrypted": False, "validate_skip": ["vxlan", "disk"]}
 """The kernel of a machine that runs tests need not have ESP, nor it much room."""
 
@@ -38,6 +40,11 @@ class Lab:
     backend: str
     inventory: Path
     environ: dict[str, str]
+
+    @property
+    def runs_jobs(self) -> bool:
+        """Whether its hosts have the image and mrunkit, which takes guests without KVM minutes."""
+        return self.backend == "docker" or IS_MESOS_REAL
 
     def mrunkit(self, *words: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
         """Run mrunkit to its end."""

@@ -33,8 +33,8 @@ main()
 EXECUTORS = ("mesos-executor", "mesos-docker-executor", "mesos-containerizer", "mesos-fetcher")
 
 
-def build(archive: Path, version: str, *, programs: str) -> None:
-    """Write the archive."""
+def build(archive: Path, version: str, *, programs: str = "sbin") -> None:
+    """Write the archive; the programs may be in bin as well."""
     files = {
         f"{programs}/mesos-master": PROGRAM.format(module="master").encode(),
         f"{programs}/mesos-agent": PROGRAM.format(module="agent").encode(),

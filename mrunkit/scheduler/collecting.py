@@ -3,27 +3,29 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from mrunkit.errors import ExitStatus
 
-from .commands import LaunchTask, SuppressOffers
+from .commands import LaunchTask, ReviveOffers, SuppressOffers
 from .ending import REFUSE_UNNEEDED_SECONDS, decline_offers, end_job
 from .events import OfferRescinded, OffersReceived
-from .gang import Deadline, HeldOffer, Outcome, State, Task
-from .offers import Offer, by_agent, is_eligible, take, together
+from .gang import Deadline, Gang, HeldOffer, Outcome, State, Task
+from .offers import Candidate, Offer, by_agent, is_eligible, take, together
 from .placement import fill
 from .resources import Demand
 from .turn import Turn
 
 HOLD_SECONDS = 5.0
-"""How long an offer waits for the rest of a gang; up to twice that, by jitter. Longer
-than Mesos' allocation tick of 1 s and its default filter of 5 s, so that what another
-framework declines meanwhile comes in time."""
+"""How long offers wait for the rest of a gang, from the first on; up to twice that, by jitter.
+Longer than Mesos' allocation tick of 1 s and its default filter of 5 s, so that what another
+framework declines meanwhile comes in time. All go back together and are asked for together: agents
+that came back one by one would hardly ever be there at once."""
 
 REFUSE_UNUSABLE_SECONDS = 60.0
 """An agent that the job may not use will not become usable."""
 
+LEAST_REFUSAL_SECONDS = 0.1
 LONGEST_REFUSAL_SECONDS = 30.0
 """Bound of the back-off with which a gang that does not fit asks again."""
 
@@ -42,10 +44,41 @@ def offers_received(turn: Turn, event: OffersReceived) -> None:
     }
     unusable = [offer.offer_id for offer in event.offers if offer.offer_id not in usable]
     decline_offers(turn, unusable, REFUSE_UNUSABLE_SECONDS * (1 + event.jitter))
+    if _is_passed_over(turn, usable, event.jitter):
+        return
     until = turn.now + HOLD_SECONDS * (1 + event.jitter)
+    until = min((held.until for held in gang.held.values()), default=until)
     newly_held = {key: HeldOffer(offer=offer, until=until) for key, offer in usable.items()}
     turn.update(held={**gang.held, **newly_held}, jitter=event.jitter)
     _launch_if_all_fit(turn)
+
+
+def _is_passed_over(turn: Turn, offers: Mapping[str, Offer], jitter: float) -> bool:
+    """Decline what comes between two rounds, unless the gang may fit with what went back before."""
+    gang = turn.gang
+    if Deadline.RETRY not in gang.deadlines:
+        return False
+    passed_over = {**gang.passed_over, **_each_of(offers.values())}
+    if len(_placed(gang, passed_over)) == len(gang.open_slots):
+        ask_again(turn)
+        return False
+    left = max(LEAST_REFUSAL_SECONDS, gang.deadlines[Deadline.RETRY] - turn.now)
+    decline_offers(turn, list(offers), left)
+    turn.update(passed_over=passed_over, jitter=jitter)
+    return True
+
+
+def _each_of(offers: Iterable[Offer]) -> Mapping[str, tuple[Offer, ...]]:
+    return {agent_id: tuple(of_agent) for agent_id, of_agent in by_agent(offers).items()}
+
+
+def _placed(gang: Gang, offers: Mapping[str, Sequence[Offer]]) -> list[Candidate]:
+    """The agents for the open slots, or for as many of them as can be filled."""
+    slot_sizes = gang.spec.slot_sizes
+    sizes = [slot_sizes[slot] for slot in gang.open_slots]
+    candidates = [together(of_agent) for of_agent in offers.values()]
+    filled = fill(sizes, gang.spec.rank, candidates, gang.spec.policy)
+    return [candidate for candidate in filled if candidate is not None]
 
 
 def _launch_if_all_fit(turn: Turn) -> None:
@@ -53,9 +86,7 @@ def _launch_if_all_fit(turn: Turn) -> None:
     slot_sizes = gang.spec.slot_sizes
     sizes = [slot_sizes[slot] for slot in gang.open_slots]
     offers = by_agent(held.offer for held in gang.held.values())
-    candidates = [together(of_agent) for of_agent in offers.values()]
-    filled = fill(sizes, gang.spec.rank, candidates, gang.spec.policy)
-    placed = [candidate for candidate in filled if candidate is not None]
+    placed = _placed(gang, offers)
     turn.update(slots_offered=len(gang.current_tasks) + len(placed))
     if len(placed) < len(sizes):
         return
@@ -113,15 +144,23 @@ def offer_rescinded(turn: Turn, event: OfferRescinded) -> None:
 
 
 def decline_overdue(turn: Turn) -> None:
-    """Give back what was held in vain, for longer each time."""
-    held = turn.gang.held
-    overdue = [key for key, value in held.items() if value.until <= turn.now]
-    if not overdue:
+    """Give back what was held in vain, all at once, and for longer each time."""
+    gang = turn.gang
+    if not any(held.until <= turn.now for held in gang.held.values()):
         return
     # A float holds no more than 2**1023, and a gang may wait for days.
-    backed_off = min(LONGEST_REFUSAL_SECONDS, 2.0 ** min(turn.gang.rounds, 10))
-    decline_offers(turn, overdue, backed_off * (0.5 + turn.gang.jitter))
+    backed_off = min(LONGEST_REFUSAL_SECONDS, 2.0 ** min(gang.rounds, 10)) * (0.5 + gang.jitter)
+    decline_offers(turn, list(gang.held), backed_off)
     turn.update(
-        held={key: value for key, value in held.items() if value.until > turn.now},
-        rounds=turn.gang.rounds + 1,
+        held={},
+        passed_over=_each_of(held.offer for held in gang.held.values()),
+        rounds=gang.rounds + 1,
     )
+    turn.set_deadline(Deadline.RETRY, backed_off)
+
+
+def ask_again(turn: Turn) -> None:
+    """Have everything offered again, whatever was declined before."""
+    turn.clear_deadlines(Deadline.RETRY)
+    turn.update(passed_over={})
+    turn.do(ReviveOffers())

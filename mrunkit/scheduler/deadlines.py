@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from mrunkit.errors import ExitStatus
 
-from .collecting import decline_overdue
+from .collecting import ask_again, decline_overdue
 from .ending import end_job, fail_job, kill_tasks, leave_at_once
 from .events import TaskState, TimePassed
 from .gang import RECONNECT_SECONDS, Deadline, Outcome, State
@@ -103,6 +103,7 @@ def _kill_overdue(turn: Turn) -> None:
 _ON_DEADLINE: dict[Deadline, Callable[[Turn], None]] = {
     Deadline.MASTER: _master_overdue,
     Deadline.RESOURCES: _resources_overdue,
+    Deadline.RETRY: ask_again,
     Deadline.START: _start_overdue,
     Deadline.TIME_LIMIT: _time_limit_overdue,
     Deadline.VERDICT: _verdict_overdue,

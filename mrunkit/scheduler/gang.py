@@ -59,6 +59,8 @@ class Deadline(Enum):
     """Being connected to a master, when it was not there or has gone."""
     RESOURCES = "resources"
     """Finding room for the gang (--wait)."""
+    RETRY = "retry"
+    """Having everything offered again, after some offers were held in vain."""
     START = "start"
     """From launching tasks to all proxies connected (--start-timeout)."""
     TIME_LIMIT = "time limit"
@@ -145,6 +147,8 @@ class Gang:
     capacity: tuple[Agent, ...] | None = None
     """What the cluster's agents have in all, once the master has said it."""
     held: Mapping[str, HeldOffer] = field(default_factory=dict)
+    passed_over: Mapping[str, tuple[Offer, ...]] = field(default_factory=dict)
+    """By agent, what went back since a round of offers was held in vain, until the next."""
     rounds: int = 0
     """How often offers were held to their deadline in vain."""
     jitter: float = 0.5

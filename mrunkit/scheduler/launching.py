@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from .commands import MpiHost, ReviveOffers, StartMpi
+from .collecting import ask_again
+from .commands import MpiHost, StartMpi
 from .ending import fail_job, kill_tasks
 from .events import ProxyComplained, ProxyConnected, ProxyLost
 from .feasibility import find_obstacle
@@ -73,7 +74,7 @@ def lose_host(
     if turn.gang.state is State.LAUNCHING:
         turn.enter(State.COLLECTING)
     turn.update(slots_offered=len(turn.gang.current_tasks))
-    turn.do(ReviveOffers())
+    ask_again(turn)
 
 
 def _has_replacement(gang: Gang) -> bool:

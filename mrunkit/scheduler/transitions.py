@@ -78,7 +78,9 @@ def _capacity_reported(turn: Turn, event: CapacityReported) -> None:
 
 
 def _master_lost(turn: Turn, event: MasterLost) -> None:
-    turn.update(held={}, is_connected=False)
+    # A new subscription is offered everything, as if nothing had been declined.
+    turn.clear_deadlines(Deadline.RETRY)
+    turn.update(held={}, passed_over={}, is_connected=False)
     # Each attempt that fails is an event as well; the first one counts.
     if Deadline.MASTER not in turn.gang.deadlines:
         turn.set_deadline(Deadline.MASTER, RECONNECT_SECONDS)

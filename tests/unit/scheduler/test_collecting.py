@@ -13,9 +13,15 @@ from mrunkit.scheduler.collecting import (
     LONGEST_REFUSAL_SECONDS,
     REFUSE_UNUSABLE_SECONDS,
 )
-from mrunkit.scheduler.commands import DeclineOffers, LaunchTask, SuppressOffers, TearDown
+from mrunkit.scheduler.commands import (
+    DeclineOffers,
+    LaunchTask,
+    ReviveOffers,
+    SuppressOffers,
+    TearDown,
+)
 from mrunkit.scheduler.ending import REFUSE_UNNEEDED_SECONDS
-from mrunkit.scheduler.events import OfferRescinded, OffersReceived
+from mrunkit.scheduler.events import MasterLost, OfferRescinded, OffersReceived
 from mrunkit.scheduler.gang import Outcome, State
 from mrunkit.scheduler.offers import Share
 from mrunkit.scheduler.resources import Resources
@@ -103,8 +109,57 @@ def test_refusals_grow_up_to_a_bound() -> None:
     for _ in range(8):
         job.send(offers(0))
         job.wait(HOLD_SECONDS * 2)
+        job.wait(LONGEST_REFUSAL_SECONDS)
     refusals = [decline.refuse_seconds for decline in job.given(DeclineOffers)]
     assert refusals == [1.0, 2.0, 4.0, 8.0, 16.0] + [LONGEST_REFUSAL_SECONDS] * 3
+
+
+def test_what_is_held_goes_back_together_and_is_asked_for_together() -> None:
+    """Agents that came back at times of their own might never be there at once."""
+    job = Job(nodes=3).subscribed()
+    job.send(offers(0))
+    job.wait(HOLD_SECONDS)
+    job.send(offers(1))
+    assert job.wait(HOLD_SECONDS / 2) == (
+        DeclineOffers(offer_ids=("O0", "O1"), refuse_seconds=1.0),
+    )
+    assert job.wait(0.9) == ()
+    assert job.wait(0.2) == (ReviveOffers(),)
+
+
+def test_what_comes_between_two_rounds_is_others_as_well() -> None:
+    """It is declined until everything is asked for again, if the gang would not fit with it."""
+    job = Job(nodes=3).subscribed()
+    job.gang = replace(job.gang, rounds=4)
+    job.send(offers(0))
+    job.wait(HOLD_SECONDS * 1.5)
+    job.wait(6.0)
+    assert job.send(offers(1)) == (DeclineOffers(offer_ids=("O1",), refuse_seconds=10.0),)
+
+
+def test_a_round_begins_early_if_the_gang_may_fit() -> None:
+    """With what was held in vain before, if that is still there."""
+    job = Job(nodes=3).subscribed()
+    job.gang = replace(job.gang, rounds=4)
+    job.send(offers(0))
+    job.wait(HOLD_SECONDS * 1.5)
+    job.send(offers(1))
+    assert job.send(offers(2)) == (ReviveOffers(),)
+    assert set(job.gang.held) == {"O2"}
+    assert job.wait(HOLD_SECONDS) == ()
+    assert kinds(job.send(offers(0, 1))) == [LaunchTask] * 3 + [SuppressOffers]
+
+
+def test_a_new_subscription_begins_anew() -> None:
+    """The new master knows of nothing that was declined."""
+    job = Job(nodes=2).subscribed()
+    job.gang = replace(job.gang, rounds=4)
+    job.send(offers(0))
+    job.wait(HOLD_SECONDS * 1.5)
+    job.send(MasterLost(message="gone"))
+    job.subscribed()
+    assert job.send(offers(0)) == ()
+    assert set(job.gang.held) == {"O0"}
 
 
 def test_a_gang_may_wait_for_days() -> None:

@@ -1,4 +1,4 @@
-"""Two gangs that each hold half of what both need do not wait for each other for ever."""
+"""Gangs that have to share a cluster get it in the end, whatever each of them is offered when."""
 
 from __future__ import annotations
 
@@ -40,6 +40,8 @@ class Master:
     holders: dict[int, Framework | None] = field(
         default_factory=lambda: dict.fromkeys(range(AGENTS))
     )
+    busy_until: dict[int, float] = field(default_factory=dict)
+    """When somebody else leaves an agent, for those that are not free from the start."""
     now: float = 0.0
 
     def tick(self) -> None:
@@ -71,7 +73,9 @@ class Master:
         free = [
             agent
             for agent, holder in self.holders.items()
-            if holder is None and framework.refused_until.get(agent, 0.0) <= self.now
+            if holder is None
+            and max(framework.refused_until.get(agent, 0.0), self.busy_until.get(agent, 0.0))
+            <= self.now
         ]
         # Fair: nobody gets more than half in one allocation.
         offers = tuple(self._make_offer(agent) for agent in free[: AGENTS // 2])
@@ -124,3 +128,17 @@ def test_both_get_the_whole_cluster_in_turn(seed: int) -> None:
     while first.launched_at is None or second.launched_at is None:
         master.tick()
         assert master.now < 1200, "they wait for each other"
+
+
+@settings(max_examples=200)
+@given(
+    st.integers(0, 10**6),
+    st.lists(st.floats(0.0, 120.0), min_size=AGENTS, max_size=AGENTS),
+)
+def test_a_gang_is_launched_as_soon_as_there_is_room(seed: int, freed: list[float]) -> None:
+    """Agents come free one by one, while those from before are held, or were given back."""
+    gang = _subscribed("a", seed)
+    master = Master([gang], busy_until=dict(enumerate(freed)))
+    while gang.launched_at is None:
+        master.tick()
+        assert master.now < max(freed) + 5 * TICK, "it does not see that it fits"

@@ -10,6 +10,7 @@ from mrunkit.hydra.installation import Mpich, find_mpiexec, inspect_mpich
 from mrunkit.hydra.mpiexec import Launcher, allow_open_files, start_mpiexec
 from mrunkit.hydra.proxy import proxy_script
 from mrunkit.hydra.rendezvous import route_address
+from mrunkit.hydra.shared_memory import room_here, with_room_told
 from mrunkit.hydra.streams import Output
 from mrunkit.hydra.verdict import Verdict
 from mrunkit.mesos.address import HostPort
@@ -20,14 +21,15 @@ from mrunkit.scheduler.job import MpiOptions, Program
 
 
 class HostSite:
-    """Implements launch.Site. `is_all_here`: the agents' hosts are all this one."""
+    """Implements launch.Site. `ranks_here`: all, if the agents' hosts are all this one."""
 
     def __init__(
-        self, options: MpiOptions, *, environ: Mapping[str, str], is_all_here: bool = False
+        self, options: MpiOptions, *, environ: Mapping[str, str], ranks_here: int = 0
     ) -> None:
         self._options = options
         self._environ = environ
-        self._is_all_here = is_all_here
+        self._ranks_here = ranks_here
+        self._room: int | None = None
         self._mpich: Mpich
         self._address = ""
 
@@ -59,7 +61,7 @@ class HostSite:
     def task(self, launch: LaunchTask, env: Mapping[str, str]) -> TaskCommand:
         """The script, on the address under which the agent registered."""
         more = {"MRUNKIT_ADDRESS": launch.address}
-        if self._is_all_here:
+        if self._ranks_here:
             # Theirs is ours, and need not be asked for its version.
             more["MRUNKIT_MPICH"] = self._mpich.version
         return TaskCommand(shell=proxy_script(), env={**env, **more})
@@ -69,14 +71,16 @@ class HostSite:
         return update
 
     def explain_end(self, judged: Verdict, said: str) -> Verdict:
-        """Nothing of mpiexec's words has to do with where it runs."""
-        return judged
+        """Nothing of mpiexec's words has to do with where it runs; what it leaves out may have."""
+        return with_room_told(judged, self._room, self._ranks_here)
 
     async def start_mpiexec(
         self, arguments: Callable[[str], list[str]], *, open_files: int, output: Output
     ) -> Launcher:
         """As a subprocess."""
         allow_open_files(open_files)
+        if self._ranks_here:
+            self._room = room_here()
         return await start_mpiexec(
             self._mpich.mpiexec,
             arguments(self._address),

@@ -162,8 +162,8 @@ class Session:
     def _site(self) -> Site:
         request, settings = self._request, self._settings
         if request.containers is None:
-            is_all_here = request.master is None
-            return HostSite(request.mpi, environ=settings.environ, is_all_here=is_all_here)
+            ranks_here = request.spec.procs if request.master is None else 0
+            return HostSite(request.mpi, environ=settings.environ, ranks_here=ranks_here)
         from mrunkit.containers.site import ContainerSite
         from mrunkit.process_identity import this_process
 

@@ -131,18 +131,18 @@ read_failed_rank() {
 
 # What MPICH leaves when it is cut short: the proxy a picture of the machine, which ranks look at
 # while they start and can do without; ranks the memory that they share, 1 to 3 MB of it. Neither
-# name tells the job, so what is not another user's goes, and memory only if no process maps it:
-# where the job's PID namespace could hide one, the memory is its container's and goes with it.
+# name tells the job, so what is not another user's goes, and memory only if no process maps it.
+# A PID namespace could hide one that does; but it needs the name for the start of its ranks only.
 clear_away() {
     set +f
     # shellcheck disable=SC3067 # dash and busybox have -O
     for file in /tmp/hydra_hwloc_xmlfile_*; do
         [ ! -O "$file" ] || rm -f "$file"
     done
-    [ "$(readlink /proc/self/ns/pid)" = 'pid:[4026531836]' ] || return
-    # shellcheck disable=SC3067
-    for file in /dev/shm/mpich_sh*; do
-        [ ! -O "$file" ] || grep -qsF "$file" /proc/[0-9]*/maps || rm -f "$file"
+    set -- -maxdepth 1 -name 'mpich_sh*' -user "$(id -u)"
+    [ "$(readlink /proc/self/ns/pid)" = 'pid:[4026531836]' ] || set -- "$@" -mmin +1
+    find /dev/shm "$@" 2>/dev/null | while IFS= read -r file; do
+        grep -qsF "$file" /proc/[0-9]*/maps || rm -f "$file"
     done
 }
 

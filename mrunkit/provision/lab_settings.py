@@ -9,7 +9,7 @@ import difflib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from ipaddress import IPv4Network
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 PREFIX = "lab_"
@@ -17,6 +17,10 @@ PER_HOST = ("lab_address", "lab_interface")
 """Those of the lab's variables that hosts may differ in."""
 STATE_DIR = ".mrunkit"
 """Beside the inventory, unless it says otherwise."""
+OF_SYSTEM = {"bin", "boot", "dev", "etc", "lib", "lib64", "proc", "run", "sbin", "sys", "usr"}
+"""Directories of / in which no share may be."""
+FOR_MORE = {"home", "media", "mnt", "opt", "root", "srv", "tmp", "var"}
+"""Those that it may not be as a whole: all may write in it, and it hides what clients have."""
 _TRUE = {"true", "yes", "on", "1"}
 FALSE = {"false", "no", "off", "0"}
 """In YAML's and Ansible's spellings, in lower case."""
@@ -54,7 +58,7 @@ def parse_settings(variables: Variables, directory: Path) -> LabSettings:
     """
     has_authentication = variables.flag("lab_mesos_authentication")
     return LabSettings(
-        share=variables.path("lab_share"),
+        share=variables.share("lab_share"),
         network=variables.text("lab_network"),
         network_is_encrypted=variables.flag("lab_network_is_encrypted"),
         subnet=variables.subnet("lab_network_subnet"),
@@ -108,12 +112,18 @@ class Variables:
             return 0
         return int(text)
 
-    def path(self, name: str) -> str:
-        """An absolute path on the hosts."""
+    def share(self, name: str) -> str:
+        """An absolute path on the hosts, of a directory that may be the lab's alone."""
         text = self.text(name)
+        path = PurePosixPath("/" + text.strip("/"))
         if not text.startswith("/"):
             self.problems.append(f"{name} must be an absolute path, not {text or 'empty'}")
-        return text.rstrip("/") or "/"
+        elif ".." in path.parts or _is_of_system(path):
+            self.problems.append(
+                f"{name} must be a directory of the lab's own, such as /share or /srv/share,"
+                f" not {text}"
+            )
+        return str(path)
 
     def directory(self, name: str) -> Path:
         """A directory on this machine."""
@@ -142,3 +152,8 @@ class Variables:
                 likely = difflib.get_close_matches(name, known, n=1)
                 meant = f"; {likely[0]}?" if likely else ""
                 yield f"there is no variable {name}{meant}"
+
+
+def _is_of_system(path: PurePosixPath) -> bool:
+    first, *more = (*path.parts[1:], "")
+    return first in OF_SYSTEM or not first or (first in FOR_MORE and more == [""])

@@ -80,6 +80,8 @@ class Host:
     """What lab_probe told; None where it could not run."""
     answered: float
     """When lab_probe's answer was there, by this machine's clock."""
+    is_new: bool
+    """No run before this one has seen it."""
     address: str
     """By which the other hosts reach it; empty: none was found."""
 
@@ -175,6 +177,7 @@ def _host(name: str, seen: Mapping[str, Any]) -> Host:
         probe_error=None if probe or probed.get("skipped") else _said(probed),
         probe=probe,
         answered=float(seen.get("answered") or 0),
+        is_new=bool(seen.get("is_new")),
         address=str(seen.get("address") or ""),
     )
 
@@ -399,6 +402,14 @@ def check_addresses(hosts: Sequence[Host], settings: Settings) -> Iterator[Probl
             problem="is left out of this run, and no earlier one noted its address",
             remedy="run once without --limit; if it is down, take it out of the inventory",
         )
+    for host in hosts:
+        if host.is_new and everyone - {host.name for host in hosts}:
+            yield Problem(
+                check="names",
+                host=host.name,
+                problem="is new, and the hosts that --limit leaves out would not learn of it",
+                remedy="run once without --limit",
+            )
 
 
 def check_clocks(hosts: Sequence[Host], settings: Settings) -> Iterator[Problem]:
@@ -445,6 +456,24 @@ def check_space(hosts: Sequence[Host], settings: Settings) -> Iterator[Problem]:
                     remedy="make room (docker system prune, old logs and kernels),"
                     " or lower validate_free_mib",
                 )
+
+
+def check_share(hosts: Sequence[Host], settings: Settings) -> Iterator[Problem]:
+    """A host that mounts the share has nothing of its own there, which would be out of reach."""
+    for host, probe in _probed(hosts):
+        hidden = probe["hidden_by_share"]
+        if not hidden or not settings.has_nfs or host.name == settings.storage_host:
+            continue
+        has = "files" if hidden == "files" else f"a file system ({hidden})"
+        yield Problem(
+            check="share",
+            host=host.name,
+            problem=f"has {has} of its own at {settings.share}, which the share would hide",
+            remedy=(
+                "move that away, or name another directory with lab_share; if it is the same on all"
+                " hosts already, set nfs_provides_share=false"
+            ),
+        )
 
 
 def check_kernel(hosts: Sequence[Host], settings: Settings) -> Iterator[Problem]:
@@ -618,6 +647,7 @@ CHECKS: tuple[Check, ...] = (
     check_duplicates,
     check_clocks,
     check_space,
+    check_share,
     check_kernel,
     check_docker,
     check_cgroups,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -117,6 +118,25 @@ def test_settings_that_the_hosts_cannot_meet_are_told(lab_hosts: LabHosts) -> No
     assert f"{everyone}: no IPv4 address of its interface ib7 [names]" in told
     assert f"{everyone}: has no user nobody-of-this-name [user]" in told
     assert f"{1 << 40} MiB wanted [disk]" in told
+
+
+def test_what_the_share_would_hide_is_told(lab_hosts: LabHosts) -> None:
+    """Files of a host that would mount it are out of reach from then on."""
+    lab_hosts.on("host1", "sh", "-c", "mkdir -p /own && touch /own/work")
+    told = refused(lab_hosts, lab_share="/own").output
+    assert "host1: has files of its own at /own, which the share would hide [share]" in told
+
+
+def test_hosts_that_a_limit_leaves_out_are_known_from_long_ago(lab_hosts: LabHosts) -> None:
+    """And one that no run has seen is no host to begin with alone: nobody would know it."""
+    lab_hosts.play("validate.yml")
+    facts = lab_hosts.directory / ".mrunkit/facts"
+    for file in facts.iterdir():
+        os.utime(file, (0, 0))
+    lab_hosts.play("validate.yml", "--limit", "host1")
+    (facts / "host1").unlink()
+    told = lab_hosts.play("validate.yml", "--limit", "host1", check=False).output
+    assert "host1: is new, and the hosts that --limit leaves out would not learn of it" in told
 
 
 def test_a_retired_system_is_warned_of_and_passes(lab_hosts: LabHosts) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from playbook_plugins import load
 
@@ -173,3 +175,16 @@ def test_a_service_is_stale_when_its_file_is_newer(modified: float, expected: bo
 def test_a_loopback_address_with_a_name_of_its_own_is_found(hosts: str, *, expected: bool) -> None:
     """As Debian's installer and cloud-init on Rocky and Alma write; localhost's lines are none."""
     assert probe.has_loopback_name(hosts) == expected
+
+
+def test_what_a_mount_would_hide_is_seen(tmp_path: Path) -> None:
+    """Files and other mounts; what waits for its first access is the lab's own."""
+    share = str(tmp_path)
+    assert probe.hidden_by_share(share, "") == ""
+    assert probe.hidden_by_share(f"{share}/none", "") == ""
+    (tmp_path / "work").touch()
+    assert probe.hidden_by_share(share, "sda1 / ext4 rw 0 0\n") == "files"
+    automount = f"systemd-1 {share} autofs rw 0 0\n"
+    assert probe.hidden_by_share(share, automount) == ""
+    assert probe.hidden_by_share(share, f"{automount}host0:/share {share} nfs4 rw 0 0\n") == ""
+    assert probe.hidden_by_share(share, f"mds@tcp:/lab {share} lustre rw 0 0\n") == "lustre"

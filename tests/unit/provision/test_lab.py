@@ -87,7 +87,7 @@ lab_state_dir={{ inventory_dir }}/state
 
 def test_extra_variables_win(tmp_path: Path) -> None:
     """As they do in Ansible."""
-    assert lab(tmp_path, INVENTORY, "lab_share=/srv lab_image=").settings.share == "/srv"
+    assert lab(tmp_path, INVENTORY, "lab_share=/data lab_image=").settings.share == "/data"
 
 
 def test_all_that_is_wrong_is_told_at_once(tmp_path: Path) -> None:
@@ -129,6 +129,23 @@ lab_network=other
             "lab_network is mpi-network for m1 and other for a: set it once, in [all:vars]",
         ]
     )
+
+
+@pytest.mark.parametrize(
+    "share",
+    ["/", "//", "/home", "/home/", "/var", "/etc", "/usr/share", "/share/../etc", "/dev/shm"],
+)
+def test_the_systems_directories_are_no_share(tmp_path: Path, share: str) -> None:
+    """All may write into the share, and clients would see nothing else there."""
+    assert problems(tmp_path, f"{INVENTORY}\n[all:vars]\nlab_share={share}\n") == [
+        f"lab_share must be a directory of the lab's own, such as /share or /srv/share, not {share}"
+    ]
+
+
+@pytest.mark.parametrize("share", ["/share", "/srv/share/", "/home/mpi", "/mnt/lab", "/data"])
+def test_the_share_may_be_beside_the_systems(tmp_path: Path, share: str) -> None:
+    """On a disk of its own, most often."""
+    assert lab(tmp_path, INVENTORY, f"lab_share={share}").settings.share == share.rstrip("/")
 
 
 def test_values_that_are_none_are_told(tmp_path: Path) -> None:

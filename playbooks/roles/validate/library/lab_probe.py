@@ -1,5 +1,5 @@
 #!/usr/bin/python
-# ruff: noqa: E402, PTH110, PTH116, PTH120, PTH207, UP001, UP010, UP020, UP024, UP031
+# ruff: noqa: E402, PTH110, PTH112, PTH116, PTH120, PTH207, PTH208, UP001, UP010, UP020, UP024, UP031
 # It runs on the hosts, whose Python may be 2.7.
 """What one host is like, seen in one go: system, kernel, clock, disk, networks, ssh, firewall.
 
@@ -17,6 +17,7 @@ description: Reads files and asks a few commands; changes nothing.
 options:
   clock: {description: The controller's clock in seconds, type: float, required: true}
   user: {description: Account to look up, type: str, required: true}
+  share: {description: Directory that is to be mounted, type: str, default: ""}
   paths: {description: Directories whose free space to tell, type: list, elements: str, default: []}
   services:
     description: Units with the files each reads when it starts, to tell which has old ones.
@@ -254,10 +255,26 @@ def stale_services(services, now):
     return sorted(stale)
 
 
+def mounted(mounts):
+    """Where /proc/mounts has a mount, and of which type."""
+    lines = [line.split() for line in mounts.splitlines()]
+    return [(words[1].replace("\\040", " "), words[2]) for words in lines]
+
+
 def automounts(mounts):
     """Where /proc/mounts has a mount that waits for its first access."""
-    lines = [line.split() for line in mounts.splitlines()]
-    return [words[1].replace("\\040", " ") for words in lines if words[2] == "autofs"]
+    return [path for path, kind in mounted(mounts) if kind == "autofs"]
+
+
+def hidden_by_share(share, mounts):
+    """What a mount on a directory would hide: "files", another mount's type, or nothing.
+
+    One that waits for its first access is the lab's, and not looked into: its server may be down.
+    """
+    kinds = [kind for path, kind in mounted(mounts) if path == share]
+    if kinds:
+        return "" if "autofs" in kinds else kinds[-1]
+    return "files" if os.path.isdir(share) and os.listdir(share) else ""
 
 
 def has_cgroups_v1(mounts):
@@ -287,6 +304,7 @@ def main():
         argument_spec={
             "clock": {"type": "float", "required": True},
             "user": {"type": "str", "required": True},
+            "share": {"type": "str", "default": ""},
             "paths": {"type": "list", "elements": "str", "default": []},
             "services": {"type": "dict", "default": {}},
         },
@@ -308,6 +326,7 @@ def main():
         "has_loopback_name": has_loopback_name(read("/etc/hosts")),
         "hosts_templates": sorted(glob.glob("/etc/cloud/templates/hosts.*.tmpl")),
         "stale_services": stale_services(module.params["services"], now),
+        "hidden_by_share": hidden_by_share(module.params["share"], read("/proc/mounts")),
         "automounts": automounts(read("/proc/mounts")),
         "has_cgroups_v1": has_cgroups_v1(read("/proc/mounts")),
         "firewall": firewall(),

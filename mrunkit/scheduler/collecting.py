@@ -16,17 +16,22 @@ from .placement import fill
 from .resources import Demand
 from .turn import Turn
 
-HOLD_SECONDS = 5.0
+HOLD_SECONDS = 2.0
 """How long offers wait for the rest of a gang, from the first on; up to twice that, by jitter.
-Longer than Mesos' allocation tick of 1 s and its default filter of 5 s, so that what another
-framework declines meanwhile comes in time. All go back together and are asked for together: agents
-that came back one by one would hardly ever be there at once."""
+Longer than Mesos' allocation tick of 1 s, so that what another framework declines meanwhile comes
+in time; not much longer, since gangs that wait for each other's agents wait for each other's holds.
+All go back together and are asked for together: agents that came back one by one would hardly ever
+be there at once."""
 
 REFUSE_UNUSABLE_SECONDS = 60.0
 """An agent that the job may not use will not become usable."""
 
+EARLY_ASK_ODDS = 0.25
+"""Agents that were declined may be another gang's by now, and to ask for them again in vain holds
+up all: so each such asking makes the next so much less likely. A gang that is alone needs one."""
+
 LEAST_REFUSAL_SECONDS = 0.1
-LONGEST_REFUSAL_SECONDS = 30.0
+LONGEST_REFUSAL_SECONDS = 20.0
 """Bound of the back-off with which a gang that does not fit asks again."""
 
 
@@ -59,7 +64,9 @@ def _is_passed_over(turn: Turn, offers: Mapping[str, Offer], jitter: float) -> b
     if Deadline.RETRY not in gang.deadlines:
         return False
     passed_over = {**gang.passed_over, **_each_of(offers.values())}
-    if len(_placed(gang, passed_over)) == len(gang.open_slots):
+    may_fit = len(_placed(gang, passed_over)) == len(gang.open_slots)
+    if may_fit and jitter < EARLY_ASK_ODDS**gang.early_asks:
+        turn.update(early_asks=gang.early_asks + 1)
         ask_again(turn)
         return False
     left = max(LEAST_REFUSAL_SECONDS, gang.deadlines[Deadline.RETRY] - turn.now)

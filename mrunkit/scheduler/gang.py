@@ -151,6 +151,8 @@ class Gang:
     """By agent, what went back since a round of offers was held in vain, until the next."""
     rounds: int = 0
     """How often offers were held to their deadline in vain."""
+    early_asks: int = 0
+    """How often all were asked for again before the back-off was over."""
     jitter: float = 0.5
     """The random number that came with the last offers."""
     slots: tuple[str | None, ...]

@@ -8,7 +8,7 @@ from client import HELLO, PI, Client, Mrunkit
 from served import Served
 
 PATIENCE = 90.0
-"""Held offers go back after 5 to 10 s, and it may take some rounds."""
+"""Held offers go back after 2 to 4 s, and it may take some rounds."""
 
 COMPUTE = ("sh", "-c", "sleep 0.3; exec " + HELLO)
 

@@ -150,6 +150,18 @@ def test_a_round_begins_early_if_the_gang_may_fit() -> None:
     assert kinds(job.send(offers(0, 1))) == [LaunchTask] * 3 + [SuppressOffers]
 
 
+@pytest.mark.parametrize(("jitter", "is_asked"), [(0.2, True), (0.3, False)])
+def test_a_round_begins_early_less_and_less_often(jitter: float, *, is_asked: bool) -> None:
+    """Others may have taken what was given back; after one time in vain, one time in four."""
+    job = Job(nodes=2).subscribed()
+    job.gang = replace(job.gang, rounds=4, early_asks=1)
+    job.send(offers(0))
+    job.wait(HOLD_SECONDS * 1.5)
+    asked = kinds(job.send(offers(1, jitter=jitter)))
+    assert asked == [ReviveOffers if is_asked else DeclineOffers]
+    assert job.gang.early_asks == 1 + is_asked
+
+
 def test_a_new_subscription_begins_anew() -> None:
     """The new master knows of nothing that was declined."""
     job = Job(nodes=2).subscribed()

@@ -20,6 +20,8 @@ AGENTS = 4
 TICK = 1.0
 """Mesos' allocation interval, to which it also rounds filters up."""
 JOB_SECONDS = 20.0
+TURN_SECONDS = 60.0
+"""For a job and the end of the contention for the next turn, on an average of all turns."""
 
 
 @dataclass
@@ -111,8 +113,8 @@ def _agent(offer_id: str) -> int:
     return int(offer_id.rpartition("/")[2])
 
 
-def _subscribed(name: str, seed: int) -> Framework:
-    spec = JobSpec(job_id=name, nodes=AGENTS, procs=AGENTS, rank=Demand(cpus=4.0))
+def _subscribed(name: str, seed: int, *, nodes: int = AGENTS) -> Framework:
+    spec = JobSpec(job_id=name, nodes=nodes, procs=nodes, rank=Demand(cpus=4.0))
     gang, _ = step(new_gang(spec, 0.0), Subscribed(framework_id=name, master="m:5050"), 0.0)
     return Framework(gang=gang, random_numbers=random.Random(seed))
 
@@ -128,6 +130,17 @@ def test_both_get_the_whole_cluster_in_turn(seed: int) -> None:
     while first.launched_at is None or second.launched_at is None:
         master.tick()
         assert master.now < 1200, "they wait for each other"
+
+
+@settings(max_examples=30)
+@given(st.integers(0, 10**6), st.integers(2, 8))
+def test_however_many_gangs_there_are_each_gets_its_turn(seed: int, count: int) -> None:
+    """Each needs more than half; what one gives back, all others are offered at once."""
+    gangs = [_subscribed(str(n), count * seed + n, nodes=AGENTS - 1) for n in range(count)]
+    master = Master(gangs)
+    while any(gang.launched_at is None for gang in gangs):
+        master.tick()
+        assert master.now < count * TURN_SECONDS, "they wait for each other"
 
 
 @settings(max_examples=200)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 from mrunkit.errors import ExitStatus
@@ -15,6 +16,10 @@ from .turn import Turn
 
 VERDICT_SECONDS = 2.0
 """mpiexec notices the death of a proxy within milliseconds, or never."""
+
+_KILLED = re.compile(r"signal Killed|status 137")
+"""How Mesos tells of a task's shell, and that shell of hydra_pmi_proxy, that somebody has killed.
+The proxies on other hosts end with a status of their own when mpiexec fails for it."""
 
 
 def proxies_attached(turn: Turn, event: ProxiesAttached) -> None:
@@ -43,6 +48,8 @@ def mpi_exited(turn: Turn, event: MpiExited) -> None:
     if outcome.exit_status and first is not None and first.remedy is not None:
         # A task's end that is understood says more than mpiexec, which saw a connection close.
         outcome = replace(outcome, message=first.message, remedy=first.remedy)
+    elif outcome.exit_status == ExitStatus.FAILED and first and _KILLED.search(first.message):
+        outcome = replace(outcome, message=first.message)
     end_job(turn, _with_failed_rank(turn, outcome), is_natural=True)
 
 
@@ -143,7 +150,8 @@ def _explain_outcome(turn: Turn, task: Task, event: TaskUpdated) -> None:
         return
     # What mpiexec says of its own failure names no host; until KILL none of this is our doing.
     is_vague = outcome.exit_status == ExitStatus.FAILED and Deadline.KILL in turn.gang.deadlines
-    if _is_lost(event) and (is_vague or not outcome.message):
+    explains = is_vague and event.state is TaskState.FAILED and _KILLED.search(event.message)
+    if explains or (_is_lost(event) and (is_vague or not outcome.message)):
         turn.update(outcome=Outcome(exit_status=ExitStatus.FAILED, message=message))
 
 

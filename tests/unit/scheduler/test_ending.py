@@ -154,6 +154,32 @@ def test_a_lost_agent_explains_what_mpiexec_could_only_number() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "said", ["Command terminated with signal Killed", "Command exited with status 137"]
+)
+@pytest.mark.parametrize("is_first", [True, False])
+def test_a_killed_proxy_explains_what_mpiexec_could_only_guess(
+    said: str, *, is_first: bool
+) -> None:
+    """Whichever comes first; the others end with mpiexec, and are not to blame."""
+    job = Job(nodes=3).running()
+    events = [
+        ended("j.1.0", message=said),
+        MpiExited(exit_status=FAILED, message="a node's proxy ended before its ranks did"),
+    ]
+    job.send(*events if is_first else reversed(events))
+    job.send(ended("j.2.0", message="Command exited with status 7"))
+    assert job.gang.outcome == Outcome(exit_status=FAILED, message=f"host1: {said}")
+
+
+def test_a_task_that_ends_with_mpiexec_explains_nothing() -> None:
+    """It is a consequence."""
+    job = Job(nodes=2).running()
+    job.send(MpiExited(exit_status=FAILED, message="no working directory"))
+    job.send(ended("j.1.0", message="Command exited with status 7"))
+    assert job.gang.outcome == Outcome(exit_status=FAILED, message="no working directory")
+
+
 def failed_rank(status: int = 3) -> TaskUpdated:
     """All ranks on host0 have ended, and not all of them well."""
     return ended("j.0.0", TaskState.FINISHED, failed_rank=status)

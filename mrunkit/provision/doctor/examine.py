@@ -385,7 +385,7 @@ class Examination:
             host=host.name,
             address=self._address(host.name),
             resources=mesos_agents.parse_resources(
-                str(host.variables.get("mesos_agent_resources") or "")
+                host.variables.get("mesos_agent_resources") or ""
             ),
         )
 

@@ -71,12 +71,24 @@ def _parse_agent(raw: Mapping[str, Any]) -> RegisteredAgent:
     )
 
 
-def parse_resources(text: str) -> dict[str, float]:
-    """The scalars in what mesos-agent's --resources takes: `cpus:8;mem:1000`, or JSON."""
-    if text.lstrip().startswith("["):
-        listed = json.loads(text)
-        return {one["name"]: float(one["scalar"]["value"]) for one in listed if "scalar" in one}
+def parse_resources(given: str | list[Any]) -> dict[str, float]:
+    """The scalars in what mesos-agent's --resources takes: `cpus:8;mem:1000`, or JSON.
+
+    An inventory's JSON comes as a list, unless it is quoted twice. None in what the agent cannot
+    read either, which it says when it is started.
+    """
     found: dict[str, float] = {}
+    if isinstance(given, str) and given.lstrip().startswith("["):
+        try:
+            given = json.loads(given)
+        except ValueError:
+            return found
+    if isinstance(given, list):
+        for one in given:
+            if isinstance(one, dict) and "scalar" in one:
+                found[one["name"]] = found.get(one["name"], 0.0) + float(one["scalar"]["value"])
+        return found
+    text = str(given)
     for name, amount in re.findall(r"([a-z_]+)(?:\([^)]*\))?:([0-9.]+)\s*(?:;|$)", text):
         found[name] = found.get(name, 0.0) + float(amount)
     return found

@@ -259,6 +259,14 @@ def test_resources_are_read_as_mesos_reads_them() -> None:
     assert parse_resources("") == {}
 
 
+def test_resources_in_json_are_read_as_an_inventory_gives_them() -> None:
+    """A list, whose reserved and unreserved parts add up; nothing of what is no JSON at all."""
+    cpus = {"name": "cpus", "type": "SCALAR", "scalar": {"value": 2}}
+    ports = {"name": "ports", "type": "RANGES", "ranges": {"range": [{"begin": 1, "end": 2}]}}
+    assert parse_resources([cpus, {**cpus, "role": "prod"}, ports]) == {"cpus": 4}
+    assert parse_resources("[{'name': 'cpus'}]") == {}
+
+
 def test_each_question_of_a_host_becomes_a_fact() -> None:
     """A host that has nothing has reasons instead."""
     commands = fact_commands(user="mpi", share="/share", image="mpi:1", mpich_prefix="/opt/mpich")

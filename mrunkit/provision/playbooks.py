@@ -26,6 +26,8 @@ from mrunkit.local.stragglers import kill_marked
 
 MARKER = "MRUNKIT_PLAYBOOK"
 """What Ansible and all its local children have in their environment."""
+LONGEST_TEMPORARY = 50
+"""Bytes: `mrunkit-` and 8 more come behind it, and what Ansible puts behind those."""
 INTERRUPT_SECONDS = 10.0
 """For Ansible to end its workers and itself."""
 VAULT_PASSWORD = "ANSIBLE_VAULT_PASSWORD_FILE"
@@ -67,8 +69,9 @@ def run_playbook(
     """
     marker = uuid.uuid4().hex
     child = _Child(tell)
+    above = _short(tempfile.gettempdir())
     with (
-        tempfile.TemporaryDirectory(prefix="mrunkit-") as private,
+        tempfile.TemporaryDirectory(prefix="mrunkit-", dir=above) as private,
         ThreadPoolExecutor(max_workers=1) as executor,
     ):
         future = executor.submit(
@@ -89,6 +92,11 @@ def run_playbook(
                     child.end(future)
                 finally:
                     kill_marked(f"{MARKER}={marker}")
+
+
+def _short(directory: str) -> str:
+    """Where temporary files go; newer Ansibles make sockets there, whose paths hold 107 bytes."""
+    return directory if len(os.fsencode(directory)) <= LONGEST_TEMPORARY else "/tmp"
 
 
 def arguments(run: PlaybookRun) -> list[str]:

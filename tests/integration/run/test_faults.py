@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 from client import FOREVER, HELLO, Client, Mrunkit
 from served import Served
+from this_machine import needs_host_names
 
 from mrunkit.local.cluster import LocalCluster
 
@@ -80,6 +81,7 @@ def test_an_agent_that_does_not_come_back_is_waited_for_no_more(
     assert "exit status" not in ended.stderr
 
 
+@needs_host_names
 def test_an_agent_that_is_lost_while_offers_are_collected(
     mrunkit: Mrunkit, cluster: Served
 ) -> None:
@@ -92,6 +94,7 @@ def test_an_agent_that_is_lost_while_offers_are_collected(
     )
 
 
+@needs_host_names
 def test_an_agent_that_is_lost_while_its_task_starts_is_replaced(
     mrunkit: Mrunkit, cluster: Served
 ) -> None:
@@ -233,6 +236,7 @@ def beating(serve: Callable[..., Served]) -> Served:
     return serve(heartbeat_interval=1.0)
 
 
+@needs_host_names
 @pytest.mark.parametrize("lose", LOSSES)
 def test_a_master_that_is_lost_while_offers_are_collected(
     mrunkit: Mrunkit, beating: Served, lose: Loss
@@ -276,6 +280,7 @@ def test_a_master_that_is_gone_for_good(mrunkit: Mrunkit, cluster: Served) -> No
     assert starting.stderr.count("mrunkit: lost the master: ") == 1
 
 
+@needs_host_names
 def test_a_master_that_comes_back_while_offers_are_collected(
     mrunkit: Mrunkit, serve: Callable[..., Served]
 ) -> None:

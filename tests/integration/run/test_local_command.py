@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from client import FOREVER, HELLO, Client, Mrunkit
+from this_machine import needs_host_names
 
 
 def start_local(mrunkit: Mrunkit, *words: str) -> tuple[Client, str]:
@@ -38,6 +39,7 @@ def test_it_serves_jobs_until_it_is_ended(mrunkit: Mrunkit, number: signal.Signa
     assert job.wait().status == 125
 
 
+@needs_host_names
 def test_its_agents_have_attributes(mrunkit: Mrunkit) -> None:
     """--attribute AGENT:NAME:VALUE; what looks like a number is one, as in Mesos."""
     attributes = ("--attribute", "2:rack:a", "--attribute", "4:rack:a", "--attribute", "4:speed:3")

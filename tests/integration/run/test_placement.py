@@ -6,6 +6,7 @@ from collections import Counter
 
 import pytest
 from client import HELLO, RING, Ended, Mrunkit
+from this_machine import needs_host_names
 
 
 def hosts_by_rank(ended: Ended) -> list[str]:
@@ -15,6 +16,7 @@ def hosts_by_rank(ended: Ended) -> list[str]:
     return [host for _, host in sorted((int(words[6]), words[9]) for words in said)]
 
 
+@needs_host_names
 def test_ten_ranks_on_four_hosts(mrunkit: Mrunkit) -> None:
     """10 on 4 are 3, 3, 2 and 2, in turn; each host has its own name."""
     ended = mrunkit.run("-N", "4", "-n", "10", "local", HELLO)
@@ -26,24 +28,28 @@ def test_ten_ranks_on_four_hosts(mrunkit: Mrunkit) -> None:
     assert "exit status 0 after" in ended.stderr
 
 
+@needs_host_names
 def test_ranks_in_blocks(mrunkit: Mrunkit) -> None:
     """--distribution block fills one host after the other."""
     ended = mrunkit.run("-N", "4", "-n", "10", "--distribution", "block", "local", HELLO)
     assert hosts_by_rank(ended) == [f"host{number}" for number in (1, 1, 1, 2, 2, 2, 3, 3, 4, 4)]
 
 
+@needs_host_names
 def test_one_rank(mrunkit: Mrunkit) -> None:
     """What nothing is said about is one."""
     ended = mrunkit.run("local", HELLO)
     assert ended.stdout == "Number of tasks= 1 My rank= 0 Running on host1\n"
 
 
+@needs_host_names
 def test_many_hosts(mrunkit: Mrunkit) -> None:
     """Sixteen hosts with two ranks each."""
     hosts = hosts_by_rank(mrunkit.run("-N", "16", "-n", "32", "local:16x2", HELLO))
     assert Counter(hosts) == {f"host{number + 1}": 2 for number in range(16)}
 
 
+@needs_host_names
 @pytest.mark.parametrize(
     ("words", "expected"),
     [

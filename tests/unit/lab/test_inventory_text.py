@@ -11,10 +11,13 @@ from typing import Any
 
 import pytest
 from labs import guest_lab, lab
+from this_machine import needs_ssh
 
 from mrunkit.inventory import read_inventory
 from mrunkit.lab.inventory import inventory_text, known_hosts_text, ssh_config_text
 from mrunkit.lab.record import LabRecord
+
+pytestmark = needs_ssh
 
 AWKWARD = ["plain", "with blank", "100%"]
 """Names of directories in which a lab's files may be."""

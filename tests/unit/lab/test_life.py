@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 from labs import host, lab, request
+from this_machine import needs_ssh
 
 from mrunkit.errors import MrunkitError, UsageError
 from mrunkit.lab import life
@@ -18,6 +19,8 @@ from mrunkit.lab.record import HostRecord, HostState, LabRecord
 from mrunkit.lab.request import Backend, LabError, LabRequest, Suite, recipe
 from mrunkit.lab.seed import HostKeys
 from mrunkit.lab.tree import Progress
+
+pytestmark = needs_ssh
 
 STEPS = ("place", "create", "start", "wait")
 

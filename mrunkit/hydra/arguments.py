@@ -25,7 +25,8 @@ KEPT_VARIABLES = frozenset(
 
 _MEANS_SOMETHING_HERE = re.compile(
     "BASH|COBALT_|GLIBC_|HWLOC_|HYD|LC_|LD_|LOADL|LSB_|MALLOC_|MPICH_|MPIEXEC_|MPIR_|MRUNKIT_|OAR_"
-    "|PBS_|PE_|PMI|SGE_|SLURM_|mrunkit_|(ENV|IFS|PWD|TZ)$"
+    "|PBS_|PE_|PMI|SGE_|SLURM_|mrunkit_"
+    "|(ENV|EUID|IFS|OLDPWD|OPTIND|PPID|PS4|PWD|SHLVL|TZ|UID|_)$"
 )
 """Names for mpiexec, for what it asks and is linked with, and for the shell that starts it."""
 

@@ -25,6 +25,10 @@ from .streams import Output, Streams
 # without output to write never notices. A line on stdin means that all is well.
 _GUARD = 'read -r line || kill -KILL "-$1"'
 
+# Becomes mpiexec once that has a guard; a client that is killed before never says so. A shell
+# sorts the environment as it likes, and what `env` adds comes last.
+_GATE = f'read -r mrunkit_go <"/proc/self/fd/$1" && shift && exec env {LAST_VARIABLE}= "$@"'
+
 
 class MpiexecError(MrunkitError):
     """mpiexec could not be started, or ended before it asked for its proxies."""
@@ -149,31 +153,39 @@ async def start_mpiexec(
 
     `hidden` are the `hidden_variables` of the ranks.
     """
+    if not os.access(mpiexec, os.X_OK):
+        raise MpiexecError(f"{mpiexec} cannot be started: No such file, or not a program")
     out_read, out_write = os.pipe()
     err_read, err_write = os.pipe()
+    gate_read, gate_write = os.pipe()
     try:
         process = await asyncio.create_subprocess_exec(
-            str(mpiexec),
+            *("/bin/sh", "-c", _GATE, "sh", str(gate_read), str(mpiexec)),
             *arguments,
-            env={**mpiexec_environment(environ), **(hidden or {}), LAST_VARIABLE: ""},
+            env={**mpiexec_environment(environ), **(hidden or {})},
             stdin=stdin_for_ranks(),
             stdout=out_write,
             stderr=err_write,
+            pass_fds=(gate_read,),
             start_new_session=True,
         )
     except OSError as error:
-        os.close(out_read)
-        os.close(err_read)
+        for fd in (out_read, err_read, gate_write):
+            os.close(fd)
         raise MpiexecError(f"{mpiexec} cannot be started: {error.strerror}") from error
     finally:
-        os.close(out_write)
-        os.close(err_write)
+        for fd in (out_write, err_write, gate_read):
+            os.close(fd)
     started = Mpiexec(process, out_read, err_read, output)
     try:
         await started.guard()
+        with contextlib.suppress(BrokenPipeError):  # it was killed; `wait` tells
+            os.write(gate_write, b"\n")
     except BaseException:
         await started.end(0)
         raise
+    finally:
+        os.close(gate_write)
     return started
 
 

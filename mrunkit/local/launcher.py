@@ -57,6 +57,9 @@ IGNORED_BY_PYTHON = (signal.SIGPIPE, signal.SIGXFSZ)
 
 SHARED_MEMORY = "/dev/shm"
 
+PICTURES = ("/tmp", "hydra_hwloc_xmlfile_")
+"""Where each hydra_pmi_proxy leaves a picture of the machine if it is killed, TMPDIR or not."""
+
 NOT_PERMITTED = 3
 """Our exit status if the kernel does not let us have such namespaces."""
 
@@ -105,6 +108,20 @@ def may_read_memory() -> bool:
     except OSError:
         return False
     return True
+
+
+def clear_pictures() -> None:
+    """Remove pictures of the machine that are ours, as `proxy.sh` does, which was killed.
+
+    Another job's may go as well: its ranks look at them while they start, and can do without.
+    """
+    directory, prefix = PICTURES
+    with os.scandir(directory) as entries:
+        for entry in entries:
+            if entry.name.startswith(prefix):
+                with contextlib.suppress(OSError):  # somebody else has just removed it
+                    if entry.stat(follow_symlinks=False).st_uid == os.getuid():
+                        os.unlink(entry.path)  # noqa: PTH108
 
 
 def standard_streams() -> Iterator[int]:
@@ -320,6 +337,7 @@ class Launcher:
                 os.close(task.namespace)
             if not self._tasks:
                 self._clear_shared_memory()
+                clear_pictures()
             self._tell({"ended": task.id, "status": task.status})
 
     def _bury(self) -> None:
@@ -371,6 +389,8 @@ class Launcher:
         while left:
             left = [task for task in left if self._kill_all_of(task)]
             self._bury()
+        if not self._has_namespaces:
+            clear_pictures()
 
 
 def main(channel: int, isolation: str) -> int:
@@ -389,7 +409,9 @@ def main(channel: int, isolation: str) -> int:
         if pid:
             os.close(channel)
             # It is dead for us only when its namespace is empty.
-            return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) & 0xFF
+            status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+            clear_pictures()
+            return status & 0xFF
         system_call("prctl", PR_SET_PDEATHSIG, signal.SIGKILL)
         mount_own()
     except OSError:

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from pathlib import Path
 
 import pytest
 from client import FOREVER, Client, Mrunkit
@@ -112,6 +113,41 @@ def test_ctrl_c_with_a_cluster_of_its_own(mrunkit: Mrunkit) -> None:
     client.until_said("is pid", 2)
     client.signal(signal.SIGINT)
     assert client.wait().status == 130
+
+
+def pictures() -> set[Path]:
+    """What hydra_pmi_proxy has written about the machine, wherever TMPDIR is."""
+    return set(Path("/tmp").glob("hydra_hwloc_xmlfile_*"))
+
+
+def launcher_of(client: Client) -> int:
+    """The one that is PID 1 for the tasks, or where there are no namespaces the only one."""
+    pids = [pid for pid, it in descendants(client.pid).items() if "launcher.py" in it.command]
+    return max(pids, key=lambda pid: len(descendants(pid).keys() & set(pids)) == 0)
+
+
+@pytest.mark.parametrize("ended", ["client", "cluster", "launcher", "ctrl-c twice"])
+def test_no_picture_of_the_machine_is_left(mrunkit: Mrunkit, ended: str) -> None:
+    """Also where the task that would clear it away is killed with the cluster."""
+    before = pictures()
+    client = mrunkit.start_run("-N", "2", "-n", "4", "local", FOREVER, "ignore-term")
+    client.until_said("is pid", 4)
+    there = pictures() - before
+    assert there, "or this test would show nothing"
+    if ended == "client":
+        client.kill()
+    elif ended == "ctrl-c twice":
+        client.signal(signal.SIGINT)
+        client.until_state("draining")
+        client.signal(signal.SIGINT)
+    elif ended == "cluster":
+        children = descendants(client.pid).values()
+        (cluster,) = (child.pid for child in children if "mrunkit.local" in child.command)
+        os.kill(cluster, signal.SIGKILL)
+    else:
+        os.kill(launcher_of(client), signal.SIGKILL)
+    until(lambda: not there & pictures(), "pictures removed")
+    client.wait()
 
 
 def test_a_killed_cluster_of_its_own_is_not_waited_for(mrunkit: Mrunkit) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 
 from mrunkit.errors import ExitStatus
@@ -17,7 +16,7 @@ from .turn import Turn
 VERDICT_SECONDS = 2.0
 """mpiexec notices the death of a proxy within milliseconds, or never."""
 
-_KILLED = re.compile(r"signal Killed|status 137")
+_KILLED = ("signal Killed", "status 137")
 """How Mesos tells of a task's shell, and that shell of hydra_pmi_proxy, that somebody has killed.
 The proxies on other hosts end with a status of their own when mpiexec fails for it."""
 
@@ -48,7 +47,7 @@ def mpi_exited(turn: Turn, event: MpiExited) -> None:
     if outcome.exit_status and first is not None and first.remedy is not None:
         # A task's end that is understood says more than mpiexec, which saw a connection close.
         outcome = replace(outcome, message=first.message, remedy=first.remedy)
-    elif outcome.exit_status == ExitStatus.FAILED and first and _KILLED.search(first.message):
+    elif outcome.exit_status == ExitStatus.FAILED and first and _is_killed(first.message):
         outcome = replace(outcome, message=first.message)
     end_job(turn, _with_failed_rank(turn, outcome), is_natural=True)
 
@@ -150,7 +149,7 @@ def _explain_outcome(turn: Turn, task: Task, event: TaskUpdated) -> None:
         return
     # What mpiexec says of its own failure names no host; until KILL none of this is our doing.
     is_vague = outcome.exit_status == ExitStatus.FAILED and Deadline.KILL in turn.gang.deadlines
-    explains = is_vague and event.state is TaskState.FAILED and _KILLED.search(event.message)
+    explains = is_vague and event.state is TaskState.FAILED and _is_killed(event.message)
     if explains or (_is_lost(event) and (is_vague or not outcome.message)):
         turn.update(outcome=Outcome(exit_status=ExitStatus.FAILED, message=message))
 
@@ -160,6 +159,10 @@ def _is_lost(event: TaskUpdated) -> bool:
     return event.state not in (TaskState.FINISHED, TaskState.FAILED, TaskState.KILLED) or (
         event.state is TaskState.FAILED and event.source not in ("SOURCE_EXECUTOR", "")
     )
+
+
+def _is_killed(message: str) -> bool:
+    return message.endswith(_KILLED)
 
 
 def describe_end(event: TaskUpdated) -> str:

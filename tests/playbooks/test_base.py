@@ -5,21 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from connections import connects
 from container_hosts import LabHosts
 from jinja2 import Template
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(900)]
 
 STEPS = ("validate.yml", "base.yml", "ssh.yml")
-
-LISTEN = """
-import socket
-server = socket.create_server(("", 7777))
-server.settimeout(60)
-print("listening", flush=True)
-server.accept()
-"""
-CONNECT = "import socket; socket.create_connection(('{}', {}), timeout=3)"
 
 HOSTS_TEMPLATE = """## template:jinja
 {# Comments are left out of what is written. -#}
@@ -180,13 +172,3 @@ def test_firewalld_keeps_what_others_have_in_the_firewall(
     hosts.play("teardown.yml", "--tags", "base", inventory=inventory, base_time_sync=False)
     assert not connects(hosts, "host0", "host1", 7777)
     assert "--set-xmark 0xd0c4e3" in hosts.on("host1", "iptables", "-t", "mangle", "-S")
-
-
-def connects(hosts: LabHosts, source: str, target: str, port: int) -> bool:
-    """Whether a connection from one host to another's port comes about."""
-    hosts.docker("exec", "-d", hosts.containers[target], "python3", "-c", LISTEN)
-    listening = "until ss -tln | grep -q :7777; do sleep 0.1; done"
-    hosts.on(target, "timeout", "30", "sh", "-c", listening)
-    command = CONNECT.format(hosts.addresses[target], port)
-    done = hosts.docker("exec", hosts.containers[source], "python3", "-c", command, check=False)
-    return done.returncode == 0

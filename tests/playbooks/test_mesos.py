@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import base64
 import contextlib
-import functools
 import hashlib
 import http.client
 import http.server
@@ -19,12 +18,11 @@ import re
 import signal
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from connections import served
 from container_hosts import PLAYBOOKS, LabHosts
 
 from mrunkit.mesos.address import HostPort
@@ -308,16 +306,6 @@ def test_what_unpacks_an_archive_is_brought(
 
     told = re.findall(r"\[(\w+)\] =>\s+msg: Would install (.*)", played.output)
     assert told == [("host1", "tar, gzip")]
-
-
-@contextlib.contextmanager
-def served(directory: Path, address: str) -> Iterator[int]:
-    """The directory over HTTP; gives the port."""
-    handler = functools.partial(http.server.SimpleHTTPRequestHandler, directory=str(directory))
-    with http.server.ThreadingHTTPServer((address, 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield server.server_port
-        server.shutdown()
 
 
 @pytest.mark.parametrize("place", ["path", "URL"])

@@ -18,11 +18,11 @@ StartHosts = Callable[..., LabHosts]
 
 @pytest.fixture(scope="session")
 def start_hosts(docker: Docker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartHosts]:
-    """Start hosts, with all packages present if ready; all are gone when the tests end."""
+    """Start hosts of an image, or with all packages present if ready; all go when the tests end."""
     names: list[str] = []
 
-    def start_some(count: int = 3, *, is_ready: bool = True) -> LabHosts:
-        image = base_image(is_ready=is_ready)
+    def start_some(count: int = 3, *, is_ready: bool = True, image: str | None = None) -> LabHosts:
+        image = image or base_image(is_ready=is_ready)
         names.append(f"mrunkit-test-{uuid.uuid4().hex[:8]}")
         return start(docker, names[-1], count, image, tmp_path_factory.mktemp("lab"))
 

@@ -191,13 +191,13 @@ class _Quiet:
         """Say nothing."""
 
 
-def base_image(*, is_ready: bool) -> str:
+def base_image(*, is_ready: bool, extra: tuple[str, ...] = ()) -> str:
     """The image that `mrunkit lab up [--ready]` makes hosts of; made if it is not there."""
     request = LabRequest(
         name="roles",
         backend=Backend.DOCKER,
         hosts=1,
-        recipe=recipe(Backend.DOCKER, Suite.BOOKWORM, is_ready=is_ready),
+        recipe=recipe(Backend.DOCKER, Suite.BOOKWORM, is_ready=is_ready, extra=extra),
         size=GuestSize(),
     )
     cache = cache_dir(os.environ, Path.home()) / "lab"

@@ -11,7 +11,6 @@ import base64
 import contextlib
 import hashlib
 import http.client
-import http.server
 import json
 import os
 import re

@@ -88,7 +88,7 @@ class JobRun:
         try:
             self._in_background(self._carry_out_commands())
             self._wait_for_deadline()
-            driver.start()
+            driver.start().add_done_callback(self._effect_ended)
             await self._ended
         finally:
             if self._timer is not None:
@@ -193,7 +193,10 @@ class JobRun:
         task.add_done_callback(self._effect_ended)
 
     def _effect_ended(self, task: asyncio.Task[None]) -> None:
-        """A defect in an effect ends the run with its traceback instead of hanging it."""
+        """A defect in an effect, or in the driver, ends the run with its traceback.
+
+        Else it would hang.
+        """
         self._effects.discard(task)
         if not task.cancelled() and (error := task.exception()) and not self._ended.done():
             self._ended.set_exception(error)

@@ -11,6 +11,10 @@ from mrunkit.errors import MrunkitError, UsageError
 
 DEFAULT_PORT = 5050
 
+_HOST = r"[A-Za-z0-9._-]+"
+_SERVER = re.compile(rf"(?:{_HOST}|\[[0-9A-Fa-f:.]+\])(?::(?P<port>\d{{1,5}}))?")
+"""One of an ensemble."""
+
 
 class MasterUnreachableError(MrunkitError):
     """No master answers, or what answers is none."""
@@ -41,16 +45,26 @@ class ZooKeeper:
 
 def parse_master(text: str) -> HostPort | ZooKeeper:
     """Parse MASTER; raises UsageError with the forms there are."""
-    zookeeper = re.fullmatch(r"zk://([^/\s]+)(/[^\s]+)", text)
-    if zookeeper:
+    zookeeper = re.fullmatch(r"zk://([^/\s]+)(/[^\s\ud800-\udfff]+)", text)
+    if zookeeper and _is_ensemble(zookeeper[1]) and not {".", ".."} & {*zookeeper[2].split("/")}:
         return ZooKeeper(hosts=zookeeper[1], path=zookeeper[2].rstrip("/"))
-    plain = re.fullmatch(r"(?:http://)?([A-Za-z0-9._-]+)(?::(\d{1,5}))?/?", text)
-    if plain and 0 < int(plain[2] or DEFAULT_PORT) < 65536:
+    plain = re.fullmatch(rf"(?:http://)?({_HOST})(?::(\d{{1,5}}))?/?", text)
+    if plain and _is_port(plain[2] or DEFAULT_PORT):
         return HostPort(host=plain[1], port=int(plain[2] or DEFAULT_PORT))
     raise UsageError(
         f"{text!r} is not a master",
         remedy="give HOST[:PORT], zk://HOST:PORT[,HOST:PORT...]/PATH, local or local:4x8",
     )
+
+
+def _is_ensemble(hosts: str) -> bool:
+    """Whether kazoo can read it; it passes over what stands before an `@`."""
+    servers = [_SERVER.fullmatch(server) for server in hosts.rpartition("@")[2].split(",")]
+    return all(server and _is_port(server["port"] or DEFAULT_PORT) for server in servers)
+
+
+def _is_port(number: str | int) -> bool:
+    return 0 < int(number) < 65536
 
 
 def find_leader(zookeeper: ZooKeeper, *, timeout: float) -> HostPort:

@@ -89,9 +89,13 @@ class Driver:
         assert self.operator is not None, "nothing happens before the first subscription"
         return self.operator.master
 
-    def start(self) -> None:
-        """Subscribe, and again whenever the connection is lost, until stopped."""
+    def start(self) -> asyncio.Task[None]:
+        """Subscribe, and again whenever the connection is lost, until stopped.
+
+        Returns the task of it, which fails only by a defect: somebody has to watch for that.
+        """
         self._task = self._loop.create_task(self._keep_subscribed())
+        return self._task
 
     async def stop(self) -> None:
         """Wait for the calls made so far, within limits, then close the connection."""
@@ -102,7 +106,8 @@ class Driver:
         if not self._ended.done():
             self._ended.set_result(Closed(reason="stopped"))
         if self._task is not None:
-            await self._task
+            await asyncio.wait([self._task])
+        self._disconnect()
         self._calls.shutdown(wait=False, cancel_futures=True)
 
     # --- calls ---

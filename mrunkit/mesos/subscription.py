@@ -72,10 +72,10 @@ class Subscription(pymesos.MesosSchedulerDriver):  # type: ignore[misc]
             framework,
             str(master),
             implicit_acknowledgements=False,
-            principal=credentials.principal if credentials else None,
-            secret=credentials.secret if credentials else None,
             failover=True,  # never tear down without being told to
         )
+        # pymesos would make it itself, of ASCII only.
+        self._basic_credential = credentials.header if credentials else None
         self._endpoint = master
         self._received = received
         self._closed = closed

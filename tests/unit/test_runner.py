@@ -48,8 +48,15 @@ class QuietDriver:
     operator: Master
     is_started: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def start(self) -> None:
+    defect: Exception | None = None
+
+    def start(self) -> asyncio.Task[None]:
         self.is_started.set()
+        return asyncio.create_task(self._keep_subscribed())
+
+    async def _keep_subscribed(self) -> None:
+        if self.defect is not None:
+            raise self.defect
 
     async def stop(self) -> None:
         pass
@@ -110,6 +117,19 @@ def test_a_defect_in_the_handling_of_an_event_ends_the_run() -> None:
         await driver.is_started.wait()
         asyncio.get_running_loop().call_soon(job.handle, OffersReceived(offers=()))
         await running
+
+    with pytest.raises(ZeroDivisionError):
+        asyncio.run(asyncio.wait_for(run(), 30))
+
+
+def test_a_defect_in_the_driver_ends_the_run() -> None:
+    """With its traceback; the job would wait for offers that nobody asks for."""
+
+    async def run() -> None:
+        spec = JobSpec(job_id="j", nodes=1, procs=1, rank=Demand(cpus=1.0))
+        job = JobRun(spec, "j", "*", lambda *_: None)
+        driver = QuietDriver(operator=Master(), defect=ZeroDivisionError())
+        await job.run(cast(Driver, driver), cast(MpiLaunch, NoLaunch()))
 
     with pytest.raises(ZeroDivisionError):
         asyncio.run(asyncio.wait_for(run(), 30))

@@ -175,7 +175,11 @@ class Driver:
         if kind == "TEARDOWN":
             return  # the stream's end tells that it was heard, and may come before the answer
         logger.debug("%s failed", kind, exc_info=error)
-        self._hand_over(self._close, Closed(reason=f"the call {kind} failed: {error}"))
+        reason = (
+            str(error) if isinstance(error, MrunkitError) else f"the call {kind} failed: {error}"
+        )
+        final = error if isinstance(error, MasterRefusedError) else None
+        self._hand_over(self._close, Closed(reason=reason, error=final))
 
     # --- the connection ---
 

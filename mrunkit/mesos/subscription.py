@@ -8,6 +8,7 @@ the framework's id.
 
 from __future__ import annotations
 
+import ast
 import http.client
 import logging
 import re
@@ -17,7 +18,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mrunkit.errors import MrunkitError
-from mrunkit.mesos.address import HostPort
+from mrunkit.mesos.address import HostPort, MasterUnreachableError
 from mrunkit.mesos.operator import Credentials, MasterRefusedError, redirect_target, refusal
 from mrunkit.mesos.wire import Json
 
@@ -41,6 +42,13 @@ class _NoInterrupt:
 
 
 pymesos.process.thread = _NoInterrupt
+
+_FINAL = (http.client.BAD_REQUEST, http.client.UNAUTHORIZED, http.client.FORBIDDEN)
+"""Answers to a call that would be the same to another one."""
+_NOT_SUBSCRIBED = re.compile(r"Framework (cannot be found|is not (subscribed|connected))|stream ID")
+"""Masters answer so, with 400 or 403, when they have lost us: the next subscription mends it."""
+_MOST_WORDS = 200
+"""Characters of what a master says; what stands in between may answer with a whole page."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,14 +139,47 @@ class Subscription(pymesos.MesosSchedulerDriver):  # type: ignore[misc]
         )
 
     def _send(self, body: Json, path: str = "/api/v1/scheduler", method: str = "POST") -> Json:
-        # pymesos' default argument would share one dict of headers between all drivers.
-        answer: Json = super()._send(body, path, method, headers={})
+        """Send a request; raises RuntimeError, which does not have it, for an answer but 2xx."""
+        try:
+            # pymesos' default argument would share one dict of headers between all drivers.
+            answer: Json = super()._send(body, path, method, headers={})
+        except RuntimeError as error:
+            # The rest is the request, with the token of the job; nor is it to be in a traceback.
+            raise RuntimeError(str(error).partition("\n")[0]) from None
         return answer
 
     def call(self, kind: str, **parts: Any) -> None:
-        """Send one call of the scheduler API, if connected; blocks until it is answered."""
-        if self.connected and self.framework_id:
+        """Send one call of the scheduler API, if connected; blocks until it is answered.
+
+        Raises MasterRefusedError if trying again is no use.
+        """
+        if not (self.connected and self.framework_id):
+            return
+        try:
             self._send({"type": kind, "framework_id": {"value": self.framework_id}, **parts})
+        except RuntimeError as error:
+            raise explain_refusal(self._endpoint, kind, str(error)) from error
+
+
+def explain_refusal(master: HostPort, kind: str, text: str) -> MrunkitError:
+    """The error for a call that was not taken, by pymesos' words: status, and what was said."""
+    match = re.fullmatch(r"Failed to send request (\d+): (b['\"].*['\"])", text)
+    if match is None:
+        return MasterUnreachableError(f"the call {kind} failed: {text}")
+    status, said = int(match[1]), _one_line(ast.literal_eval(match[2]))
+    message = f"the master refused {kind} (HTTP {status})" + (f": {said}" if said else "")
+    if status not in _FINAL or _NOT_SUBSCRIBED.search(said):
+        return MasterUnreachableError(message)
+    has_to_know_us = status != http.client.BAD_REQUEST
+    return MasterRefusedError(
+        message, remedy=refusal(master, status).remedy if has_to_know_us else None
+    )
+
+
+def _one_line(body: bytes) -> str:
+    """What a master says, without what it repeats of the request: picojson's `near: ...`."""
+    words = " ".join(body.decode(errors="replace").partition(" near: ")[0].split())
+    return words if len(words) <= _MOST_WORDS else f"{words[:_MOST_WORDS]}..."
 
 
 def _explain_failure(master: HostPort, text: str) -> MrunkitError | None:

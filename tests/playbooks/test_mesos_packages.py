@@ -1,0 +1,96 @@
+"""The role mesos with packages: what is installed, and what teardown does with it.
+
+The package is the stand-in of `standin/`, in a repository that is a directory of each host.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from container_hosts import LabHosts
+
+pytestmark = [pytest.mark.docker, pytest.mark.timeout(900)]
+
+BUILD = Path(__file__).parent / "standin/build.py"
+STEPS = ("validate.yml", "mesos.yml")
+TEARDOWN = ("teardown.yml", "--tags", "mesos")
+VERSION = "11.1.0-1"
+PACKAGES: dict[str, object] = {
+    "mesos_repository": "[trusted=yes] file:/srv/mesos ./",
+    "mesos_more_packages": [],
+}
+STATUS = "dpkg-query --show --showformat='${db:Status-Status} ${Version}' mesos 2> /dev/null; true"
+
+
+def repository(directory: Path) -> None:
+    """A package of Mesos with a file of settings, as Apache Mesos' has them, and its index."""
+    subprocess.run([sys.executable, BUILD, directory / "mesos.tar.gz", VERSION], check=True)
+    root, out = directory / "root", directory / "repository"
+    with tarfile.open(directory / "mesos.tar.gz") as tar:
+        tar.extractall(root, filter="data")
+    (root / f"mesos-{VERSION}").rename(root / "usr")
+    for name, text in {
+        "etc/mesos/zk": "zk://localhost:2181/mesos\n",
+        "DEBIAN/conffiles": "/etc/mesos/zk\n",
+        "DEBIAN/control": (
+            f"Package: mesos\nVersion: {VERSION}\nArchitecture: all\n"
+            "Maintainer: nobody <nobody@localhost>\nDescription: A stand-in for Mesos\n"
+        ),
+    }.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+    out.mkdir()
+    build = ["dpkg-deb", "--root-owner-group", "--build", root, out / "mesos.deb"]
+    subprocess.run(build, check=True, stdout=subprocess.DEVNULL)
+    size = (out / "mesos.deb").stat().st_size
+    digest = subprocess.run(
+        ["sha256sum", out / "mesos.deb"], check=True, stdout=subprocess.PIPE, text=True
+    ).stdout.split()[0]
+    index = (root / "DEBIAN/control").read_text()
+    index += f"Filename: ./mesos.deb\nSize: {size}\nSHA256: {digest}\n"
+    (out / "Packages").write_text(index)
+
+
+@pytest.fixture(scope="module")
+def hosts(lab_hosts: LabHosts, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LabHosts]:
+    """The hosts, each with the repository, and without Mesos again at the end."""
+    directory = tmp_path_factory.mktemp("packages")
+    repository(directory)
+    for container in lab_hosts.containers.values():
+        lab_hosts.docker("cp", f"{directory}/repository", f"{container}:/srv/mesos")
+    yield lab_hosts
+    lab_hosts.play(*TEARDOWN, **PACKAGES)
+    for host in lab_hosts.containers:
+        lab_hosts.on(host, "sh", "-c", "apt-get purge -qy mesos; rm -rf /srv/mesos")
+
+
+def status(hosts: LabHosts, host: str) -> str:
+    """What dpkg knows of the package."""
+    return hosts.on(host, "sh", "-c", STATUS)
+
+
+def test_it_is_installed_also_after_it_was_removed(hosts: LabHosts) -> None:
+    """A package that left its settings is still known by its version; a second run changes nothing."""
+    hosts.on(
+        "host1", "sh", "-c", "apt-get install -qy /srv/mesos/mesos.deb && apt-get remove -qy mesos"
+    )
+    assert status(hosts, "host1") == f"config-files {VERSION}"
+
+    hosts.play(*STEPS, **PACKAGES)
+    assert status(hosts, "host1") == f"installed {VERSION}"
+    for words in ((), ("--check",)):
+        assert set(hosts.play(*STEPS, *words, **PACKAGES).changed.values()) == {0}
+
+
+def test_another_version_is_not_taken_for_the_one_that_is_asked_for(hosts: LabHosts) -> None:
+    """Though its name be a part of the other's; the one that is there is."""
+    other = hosts.play(*STEPS, "--check", **PACKAGES, mesos_package_version="1.1.0-1")
+    same = hosts.play(*STEPS, "--check", **PACKAGES, mesos_package_version=VERSION)
+
+    assert "Would install mesos=1.1.0-1" in other.output
+    assert set(same.changed.values()) == {0}

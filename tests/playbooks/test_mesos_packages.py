@@ -75,7 +75,7 @@ def status(hosts: LabHosts, host: str) -> str:
 
 
 def test_it_is_installed_also_after_it_was_removed(hosts: LabHosts) -> None:
-    """A package that left its settings is still known by its version; a second run changes nothing."""
+    """A package that left its settings is still known by its version; nothing changes twice."""
     hosts.on(
         "host1", "sh", "-c", "apt-get install -qy /srv/mesos/mesos.deb && apt-get remove -qy mesos"
     )
@@ -94,3 +94,13 @@ def test_another_version_is_not_taken_for_the_one_that_is_asked_for(hosts: LabHo
 
     assert "Would install mesos=1.1.0-1" in other.output
     assert set(same.changed.values()) == {0}
+
+
+def test_teardown_takes_the_package_out_with_its_settings(hosts: LabHosts) -> None:
+    """Nothing of it is left, but for settings that were there before the lab."""
+    hosts.play(*TEARDOWN, **PACKAGES)
+
+    left = {host: status(hosts, host) for host in hosts.containers}
+    assert left == {"host0": "", "host1": f"config-files {VERSION}", "host2": ""}
+    assert not hosts.present("host0", "/etc/mesos", "/etc/apt/sources.list.d/mesos.list")
+    assert hosts.on("host1", "ls", "/etc/mesos").split() == ["zk"]

@@ -70,3 +70,11 @@ def test_another_zookeeper_is_not_replaced(theirs: LabHosts) -> None:
     assert "such as /var/lib/zookeeper/version-2/log.1. Set zookeeper_data_dir" in said
     assert theirs.on("host0", "cat", *FILES) == before
     assert set(played.changed.values()) == {0}
+
+
+def test_what_is_mounted_at_the_share_stays(theirs: LabHosts) -> None:
+    """Where bootstrap has not mounted it, whoever is said to provide it."""
+    theirs.on("host1", "sh", "-c", "mkdir -p /share && mount -t tmpfs tmpfs /share")
+    for provides in (False, True):
+        theirs.play("teardown.yml", "--tags", "nfs", nfs_provides_share=provides)
+        assert theirs.seen("host1").mount_point("/share").exists

@@ -183,3 +183,21 @@ def test_teardown_ends_the_swarm(swarm: LabHosts) -> None:
     assert set(states.values()) == {"inactive"}
     assert sorted(networks) == ["bridge", "host", "none"]
     assert set(again.changed.values()) == {0}
+
+
+def test_a_swarm_of_before_outlives_the_lab(swarm: LabHosts) -> None:
+    """Its networks as well; the hosts that bootstrap had join it leave, and so does its network."""
+    swarm.on("host0", "docker", "swarm", "init", "--advertise-addr", swarm.addresses["host0"])
+    swarm.on("host0", "docker", "network", "create", "-d", "overlay", "theirs")
+    swarm.play(*SWARM)
+    joined = _nodes(swarm)
+    played = swarm.play("teardown.yml", "--tags", "swarm")
+    left = _nodes(swarm)
+    networks = swarm.on("host0", "docker", "network", "ls", "--format", "{{.Name}}").split()
+    swarm.on("host0", "docker", "swarm", "leave", "--force")
+
+    assert joined == ONE_MANAGER
+    assert left == {"host0": "manager ready"}
+    assert "theirs" in networks
+    assert "mpi-network" not in networks
+    assert "host0 stays in its swarm" in " ".join(played.output.split())

@@ -80,8 +80,62 @@ def test_settings_of_others_stay_in_daemon_json(lab_hosts: LabHosts) -> None:
     lab_hosts.on("host2", "rm", DAEMON)
 
     assert merged["labels"] == left["labels"] == ["rack=a"]
-    assert merged["log-opts"] == {"max-file": "3", "max-size": "10m", "compress": "true"}
-    assert "log-driver" not in left
+    assert merged["log-opts"] == {"max-file": "9", "max-size": "10m", "compress": "true"}
+    assert left == theirs
+
+
+def test_a_log_driver_of_the_host_stays(lab_hosts: LabHosts) -> None:
+    """Docker starts with it; where the lab is to have another one, teardown brings it back."""
+    lab_hosts.play(*PLAYS)
+    theirs = {"log-driver": "syslog", "log-opts": {"syslog-address": "udp://192.0.2.1:514"}}
+    _put_daemon(lab_hosts, "host2", json.dumps(theirs))
+    only = ("--limit", "host2")
+
+    first = lab_hosts.play(*PLAYS, *only)
+    kept = _daemon(lab_hosts, "host2")
+    changed = lab_hosts.play(*PLAYS, *only, docker_daemon_options={"log-driver": "json-file"})
+    lab_hosts.on("host2", "systemctl", "restart", "docker")
+    replaced = _daemon(lab_hosts, "host2")
+    again = lab_hosts.play(*PLAYS, *only, docker_daemon_options={"log-driver": "json-file"})
+    lab_hosts.play("teardown.yml", "--tags", "docker", *only)
+    left = _daemon(lab_hosts, "host2")
+    lab_hosts.on("host2", "rm", DAEMON)
+
+    assert (first.changed, kept) == ({"host2": 0}, theirs)
+    assert "does not do with log-driver, log-opts.syslog-address" in " ".join(
+        changed.output.split()
+    )
+    assert replaced["log-opts"] == {"max-file": "3", "max-size": "10m"}
+    assert again.changed == {"host2": 0}
+    assert left == theirs
+
+
+def test_options_of_the_daemon_itself_are_not_set_twice(lab_hosts: LabHosts) -> None:
+    """Docker would not start."""
+    lab_hosts.play("teardown.yml", "--tags", "docker", "--limit", "host2")
+    option = "echo 'DOCKER_OPTS=\"--log-driver=journald\"' > /etc/default/docker"
+    lab_hosts.on("host2", "sh", "-c", option)
+
+    lab_hosts.play(*PLAYS, "--limit", "host2")
+    lab_hosts.on("host2", "systemctl", "restart", "docker")
+    driver = lab_hosts.on("host2", "docker", "info", "-f", "{{.LoggingDriver}}").strip()
+    lab_hosts.on("host2", "rm", "/etc/default/docker")
+    lab_hosts.on("host2", "systemctl", "restart", "docker")
+
+    assert driver == "journald"
+
+
+def test_settings_that_docker_does_not_take_are_not_written(lab_hosts: LabHosts) -> None:
+    """From 23 on Docker can be asked; the file stays as it was."""
+    lab_hosts.play(*PLAYS)
+    before = _daemon(lab_hosts, "host1")
+    says = 'Docker version 24.0.9, build 0"; case $* in *validate*) echo bad >&2; exit 1;; esac; "'
+    with _stand_in(lab_hosts, "host1", "dockerd", says):
+        played = lab_hosts.play(*PLAYS, "--limit", "host1", check=False, docker_log_max_size="20m")
+
+    assert played.failed == {"host1": 1}
+    assert "does not take the lab's settings beside its own: bad" in " ".join(played.output.split())
+    assert _daemon(lab_hosts, "host1") == before
 
 
 def test_a_newer_docker_than_allowed_is_refused(lab_hosts: LabHosts) -> None:

@@ -120,6 +120,7 @@ def build_request(options: RunOptions, settings: Settings) -> RunRequest:
         *_count_problems(options),
         *_amount_problems(options),
         *_list_problems(options, settings),
+        *_text_problems(options, settings),
         *_file_problems(options),
         *_container_problems(options),
     ]
@@ -139,7 +140,7 @@ def build_request(options: RunOptions, settings: Settings) -> RunRequest:
     words = (program, *options.program[1:])
     return RunRequest(
         spec=_spec(options),
-        name=options.name or Path(words[0]).name,
+        name=options.name or _shown(Path(words[0]).name),
         master=master,
         master_text=options.master,
         role=options.role,
@@ -279,6 +280,35 @@ def _list_problems(options: RunOptions, settings: Settings) -> list[str]:
     if not re.fullmatch(r"\*|[^-./\s][^/\s]*(/[^-./\s][^/\s]*)*", options.role):
         problems.append(f"--role {options.role}: is not a role's name")
     return problems
+
+
+def _text_problems(options: RunOptions, settings: Settings) -> list[str]:
+    """Of what is sent to Mesos as JSON, which is text; mpiexec gets all else byte by byte."""
+    sent = {
+        "--name": options.name,
+        "--workdir": str(Path(settings.workdir, options.workdir or ".")),
+        "--role": options.role,
+        "--run-as": options.run_as,
+        "--principal": options.principal,
+        "--mpiexec": options.mpiexec,
+        "--advertise": options.advertise,
+        "--image": options.image,
+        "--network": options.network,
+        "--share": None if options.share is None else str(options.share),
+        "--volume": " ".join(options.volumes),
+        "--gpus": options.gpus,
+        "--docker-parameter": " ".join(options.docker_parameters),
+    }
+    return [
+        f"{flag} {_shown(text)}: is not UTF-8, and Mesos takes nothing else"
+        for flag, text in sent.items()
+        if text is not None and _shown(text) != text
+    ]
+
+
+def _shown(text: str) -> str:
+    """A text with an escape in the place of each byte that is not UTF-8."""
+    return text.encode(errors="backslashreplace").decode()
 
 
 def _file_problems(options: RunOptions) -> list[str]:

@@ -12,6 +12,7 @@ import aiohttp
 import pytest
 from raw_scheduler import scalar, scheduler
 
+from mrunkit.local.calls import Field, Kind, Message, RefusedError, read_object
 from mrunkit.local.cluster import LocalCluster
 from mrunkit.local.config import LocalConfig
 
@@ -200,3 +201,11 @@ def test_redirect_names_the_leader() -> None:
             assert answer.headers["Location"] == f"//{cluster.address}"
 
     asyncio.run(run())
+
+
+def test_half_a_character_is_no_json() -> None:
+    """A real master's parser refuses a lone surrogate, and takes a pair."""
+    message: Message = {"name": Field(Kind.STRING)}
+    assert read_object(rb'{"name": "\ud83d\uDE00"}', message, "M") == {"name": "\U0001f600"}
+    with pytest.raises(RefusedError, match="Failed to parse body into JSON"):
+        read_object(rb'{"name": "\uDCFF"}', message, "M")

@@ -123,6 +123,13 @@ def test_job_ids_are_different(settings: Settings) -> None:
         ({"role": "a b"}, ["--role a b: is not a role's name"]),
         ({"role": "-x"}, ["--role -x: is not a role's name"]),
         ({"role": "a//b"}, ["--role a//b: is not a role's name"]),
+        (
+            {"name": "a\udcff", "workdir": "/b\udcff"},
+            [
+                "--name a\\udcff: is not UTF-8, and Mesos takes nothing else",
+                "--workdir /b\\udcff: is not UTF-8, and Mesos takes nothing else",
+            ],
+        ),
         ({"principal": "me"}, ["--principal and --secret-file go together"]),
         (
             {"principal": "me", "secret_file": Path("/nonexistent/secret")},
@@ -148,6 +155,13 @@ def test_what_makes_no_sense_is_told(
 ) -> None:
     """Each with its option and its value."""
     assert problems(settings, **changes) == expected
+
+
+def test_a_program_need_not_be_text(settings: Settings) -> None:
+    """Nor its arguments: mpiexec gets them as they are, and only the job's name is shown."""
+    request = built(settings, program=("/no/where/a\udcff", "b\udcff"))
+    assert request.mpi.program.words == ("/no/where/a\udcff", "b\udcff")
+    assert request.name == "a\\udcff"
 
 
 def test_all_problems_are_told_at_once(settings: Settings) -> None:

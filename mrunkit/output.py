@@ -164,6 +164,7 @@ def describe_request(spec: JobSpec, program: str, master: str) -> str:
     """What was asked: ranks, nodes, resources."""
     sizes = spec.slot_sizes
     shape = f"{sizes[0]}" if sizes[0] == sizes[-1] else f"{sizes[-1]} or {sizes[0]}"
+    program = " ".join(program.split())
     cpus = "1 cpu" if spec.rank.cpus == 1 else f"{spec.rank.cpus:g} cpus"
     return (
         f"job {spec.job_id}: {counted(spec.procs, 'rank')} of {program} "

@@ -40,13 +40,17 @@ def local(
     """Serve a Mesos cluster on this machine until Ctrl-C; jobs and agents end with it."""
     import asyncio
     import errno
+    import math
     import os
 
-    from mrunkit.errors import MrunkitError
+    from mrunkit.errors import MrunkitError, UsageError
     from mrunkit.local.cluster import LocalCluster
     from mrunkit.local.config import LocalConfig
     from mrunkit.local.serving import serve
 
+    for option, amount in (("--cpus", cpus), ("--mem", mem)):
+        if not math.isfinite(amount):
+            raise UsageError(f"{option} {amount}: must be a number")
     config = LocalConfig(
         agents=agents,
         cpus=cpus,

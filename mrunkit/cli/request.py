@@ -40,6 +40,10 @@ from mrunkit.settings import Settings
 MOST_NODES = 100_000
 """No cluster has so many agents; beyond this a mistyped number is likelier than a wish."""
 
+MOST_RANKS = 1_000_000
+MOST_OF_ANYTHING = 1e12
+"""Cpus, MB or seconds: far above what there is, and far below where numbers lose their meaning."""
+
 LEAST_CPUS = 0.01
 """Mesos launches nothing on less."""
 _SIZE = r"\d+[bkmgBKMG]?"
@@ -236,6 +240,8 @@ def _count_problems(options: RunOptions) -> list[str]:
         problems.append(f"-N {options.nodes}: must be {MOST_NODES} or fewer")
     if procs < 1:
         problems.append(f"-n {procs}: at least 1 rank is needed")
+    elif options.procs is not None and procs > MOST_RANKS:
+        problems.append(f"-n: must be {MOST_RANKS} or fewer")
     elif procs < options.nodes:
         problems.append(f"-n {procs} ranks cannot fill -N {options.nodes} nodes: ask for fewer")
     if options.retries < 0:
@@ -244,21 +250,21 @@ def _count_problems(options: RunOptions) -> list[str]:
 
 
 def _amount_problems(options: RunOptions) -> list[str]:
-    def has_sense(amount: float | None, *, least: float) -> bool:
-        return amount is None or (math.isfinite(amount) and amount >= least)
-
-    checks = (
-        (has_sense(options.cores, least=LEAST_CPUS), f"-c {options.cores}", LEAST_CPUS),
-        (has_sense(options.mem, least=1), f"-m {options.mem}", 1),
-        (has_sense(options.wait, least=0), f"--wait {options.wait}", 0),
-        (
-            has_sense(options.start_timeout, least=1),
-            f"--start-timeout {options.start_timeout}",
-            1,
-        ),
-        (has_sense(options.time_limit, least=0.001), f"--time-limit {options.time_limit}", 0.001),
+    amounts = (
+        ("-c", options.cores, LEAST_CPUS),
+        ("-m", options.mem, 1),
+        ("--wait", options.wait, 0),
+        ("--start-timeout", options.start_timeout, 1),
+        ("--time-limit", options.time_limit, 0.001),
     )
-    return [f"{what}: must be a number of at least {least}" for ok, what, least in checks if not ok]
+    problems = []
+    for option, amount, least in amounts:
+        if amount is None or least <= amount <= MOST_OF_ANYTHING:
+            continue
+        is_too_much = math.isfinite(amount) and amount > least
+        bound = f"{MOST_OF_ANYTHING:g} or less" if is_too_much else f"a number of at least {least}"
+        problems.append(f"{option} {amount}: must be {bound}")
+    return problems
 
 
 def _list_problems(options: RunOptions, settings: Settings) -> list[str]:

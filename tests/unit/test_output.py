@@ -78,6 +78,7 @@ def test_a_request_is_told(nodes: int, procs: int, expected: str) -> None:
     """In one line, with the numbers that matter."""
     spec = replace(SPEC, nodes=nodes, procs=procs)
     assert describe_request(spec, "./hello", "host0:5050") == expected
+    assert describe_request(spec, "./hel\nlo", "host0:5050") == expected.replace("hello", "hel lo")
 
 
 @pytest.mark.parametrize(

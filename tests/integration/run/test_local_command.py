@@ -71,6 +71,15 @@ def test_an_address_that_cannot_be_said(mrunkit: Mrunkit) -> None:
     )
 
 
+@pytest.mark.parametrize("words", [("--cpus", "nan"), ("--mem", "inf")])
+def test_agents_have_what_is_a_number(mrunkit: Mrunkit, words: tuple[str, str]) -> None:
+    """What is none would end the cluster at its first job."""
+    client = mrunkit.start("local", "--port", "0", *words)
+    ended = client.wait()
+    assert (ended.status, ended.stdout) == (2, "")
+    assert f"{words[0]} {words[1]}: must be a number" in ended.stderr
+
+
 def test_a_port_that_is_taken(mrunkit: Mrunkit) -> None:
     """The reason and what to do, not a traceback."""
     cluster, address = start_local(mrunkit)

@@ -110,6 +110,8 @@ def test_job_ids_are_different(settings: Settings) -> None:
         ({"cores": float("nan")}, ["-c nan: must be a number of at least 0.01"]),
         ({"mem": 0.5}, ["-m 0.5: must be a number of at least 1"]),
         ({"mem": float("inf")}, ["-m inf: must be a number of at least 1"]),
+        ({"mem": 1e300}, ["-m 1e+300: must be 1e+12 or less"]),
+        ({"procs": 10**400}, ["-n: must be 1000000 or fewer"]),
         ({"wait": -1.0}, ["--wait -1.0: must be a number of at least 0"]),
         ({"start_timeout": 0.5}, ["--start-timeout 0.5: must be a number of at least 1"]),
         ({"time_limit": 0.0}, ["--time-limit 0.0: must be a number of at least 0.001"]),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +17,21 @@ pytestmark = [pytest.mark.docker, pytest.mark.timeout(600)]
 
 PLAYS = ("validate.yml", "docker.yml")
 DAEMON = "/etc/docker/daemon.json"
+
+REPOSITORY = "https://docker.example.org/linux/debian"
+NAME_REPOSITORY = """
+- hosts: host1
+  gather_facts: true
+  tasks:
+    - ansible.builtin.include_role: {name: docker, tasks_from: repository-Debian.yml}
+"""
+SOURCES = "/etc/apt/sources.list.d"
+OTHERS = {
+    "docker.list": f"deb [signed-by=/etc/apt/keyrings/docker.asc] {REPOSITORY}/ bookworm stable",
+    "docker.sources": f"Types: deb\nURIs: {REPOSITORY}\nSuites: bookworm\nComponents: stable\n"
+    "Signed-By: /etc/apt/keyrings/docker.asc",
+}
+"""Of Docker's manual."""
 
 
 def _daemon(hosts: LabHosts, host: str) -> Any:
@@ -267,6 +283,36 @@ def test_engines_with_other_keys_are_refused(
 
     said = f"host1 has or would have Docker {version} and host0" in " ".join(played.output.split())
     assert (said, played.status != 0) == (is_told, is_told)
+
+
+@pytest.mark.parametrize("other", [None, *OTHERS])
+def test_a_repository_that_the_host_names_is_not_named_again(
+    lab_hosts: LabHosts, other: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With another key apt would read no source at all, as after an earlier run that did so."""
+    play = tmp_path / "play.yml"
+    play.write_text(NAME_REPOSITORY)
+    monkeypatch.setenv("ANSIBLE_ROLES_PATH", "roles")
+    key = "-----BEGIN PGP PUBLIC KEY BLOCK-----\n"
+    lab_hosts.on("host1", "sh", "-c", f"printf '%s' '{key}' > /root/docker.gpg")
+    variables = {
+        "docker_repository_url": REPOSITORY,
+        "docker_repository_key_url": "file:///root/docker.gpg",
+        "docker_repository_key_sha256": hashlib.sha256(key.encode()).hexdigest(),
+    }
+    lab_hosts.play(play, **variables)
+    if other:
+        lab_hosts.on("host1", "sh", "-c", f"echo '{OTHERS[other]}' > {SOURCES}/{other}")
+
+    lab_hosts.play(play, **variables)
+    again = lab_hosts.play(play, **variables)
+    found = lab_hosts.seen("host1").file(SOURCES).listdir()
+    read = lab_hosts.on("host1", "apt-get", "update", "--print-uris", check=False)
+    lab_hosts.on("host1", "sh", "-c", f"rm {SOURCES}/*docker* /root/docker.gpg")
+
+    assert again.changed == {"host1": 0}
+    assert found == [other or "mrunkit-docker.list"]
+    assert f"'{REPOSITORY}/dists/bookworm/InRelease'" in read
 
 
 def test_packages_that_keep_docker_out_are_named(lab_hosts: LabHosts) -> None:

@@ -42,26 +42,29 @@ def lab_known_hosts(
     keys: Mapping[str, Sequence[str]],
     addresses: Mapping[str, str],
     names: Mapping[str, Sequence[str]],
-    port: int = 22,
+    ports: Mapping[str, int],
 ) -> str:
     """Lines of a known_hosts file: each host's keys under its names and its address."""
     lines = []
     for host, address in addresses.items():
         known = [*names[host], address]
-        if port != 22:
-            known = [f"[{name}]:{port}" for name in known]
+        if ports[host] != 22:
+            known = [f"[{name}]:{ports[host]}" for name in known]
         lines += [f"{','.join(known)} {key}" for key in keys.get(host, ())]
     return "\n".join(lines)
 
 
 def lab_ssh_config(
-    addresses: Mapping[str, str], names: Mapping[str, Sequence[str]], identity: str, port: int = 22
+    addresses: Mapping[str, str],
+    names: Mapping[str, Sequence[str]],
+    identity: str,
+    ports: Mapping[str, int],
 ) -> str:
     """Lines of an ssh_config: a host each, as a line of all would be too long for older ssh."""
     lines = []
     for host, address in addresses.items():
         lines += [f"Host {' '.join([*names[host], address])}", f"    IdentityFile {identity}"]
-        lines += [f"    Port {port}"] if port != 22 else []
+        lines += [f"    Port {ports[host]}"] if ports[host] != 22 else []
     return "\n".join(lines)
 
 

@@ -65,6 +65,30 @@ def test_each_host_logs_in_to_each(converged: LabHosts) -> None:
             assert converged.on(host, "ssh", *options, address, "hostname").strip() == other
 
 
+def test_hosts_find_an_sshd_on_another_port(converged: LabHosts, tmp_path: Path) -> None:
+    """Without a word of it: where it listens for bootstrap, it does for the other hosts."""
+    address = converged.addresses["host1"]
+    configuration = "/etc/ssh/sshd_config.d/port.conf"
+    inventory = tmp_path / "inventory.ini"
+    moved = f"ansible_host={address} ansible_port=2222"
+    text = converged.inventory.read_text().replace(f"ansible_host={address}", moved)
+    inventory.write_text(text)
+    known = converged.directory / "known_hosts"
+    before = known.read_text()
+    known.write_text(before + before.replace(f"{address} ", f"[{address}]:2222 "))
+    converged.on("host1", "sh", "-c", f"echo Port 2222 > {configuration}; systemctl restart ssh")
+    try:
+        converged.play(*STEPS, inventory=inventory)
+        for other in (address, "host1"):
+            words = ("ssh", "-o", "BatchMode=yes", "-o", "StrictHostKeyChecking=yes", other)
+            assert converged.on("host0", *words, "hostname").strip() == "host1"
+        assert set(converged.play(*STEPS, inventory=inventory).changed.values()) == {0}
+    finally:
+        converged.on("host1", "sh", "-c", f"rm {configuration}; systemctl restart ssh")
+        known.write_text(before)
+        converged.play(*STEPS)
+
+
 def test_the_key_opens_nothing_from_elsewhere(converged: LabHosts) -> None:
     """Stolen from a host, it is of no use outside the lab."""
     keys = converged.seen("host1").file("/root/.ssh/authorized_keys")

@@ -56,7 +56,10 @@ def _explained_ssh(said: str, target: str) -> tuple[str, str]:
     if "Could not resolve" in said or "Name or service" in said:
         return f"{target}: its name does not resolve", "mrunkit bootstrap --tags base"
     if any(text in said for text in ("timed out", "refused", "No route", "no end within")):
-        remedy = "does sshd run there, and is TCP 22 open between the hosts?"
+        remedy = (
+            "does sshd run there, and is its port open between the hosts?"
+            " ssh_port in the inventory names another one"
+        )
         return f"{target}: it does not answer", remedy
     return f"{target}: {said}", again
 

@@ -64,7 +64,10 @@ def test_hosts_that_share_a_hostname_have_none() -> None:
 def test_known_hosts_names_keys_as_ssh_looks_for_them(port: int, line: str) -> None:
     """Another port is part of the name."""
     told = plugin.lab_known_hosts(
-        {"host0": ["ssh-ed25519 AAAA"]}, {"host0": "192.0.2.1"}, {"host0": ["host0"]}, port
+        {"host0": ["ssh-ed25519 AAAA"]},
+        {"host0": "192.0.2.1"},
+        {"host0": ["host0"]},
+        {"host0": port},
     )
     assert told == line
 
@@ -73,7 +76,7 @@ def test_lines_of_ssh_config_are_short_however_many_hosts() -> None:
     """A line for 500 hosts has 13,000 characters, and older ssh takes 1,024."""
     addresses = {f"host{index}": f"192.0.2.{index}" for index in range(200)}
     names = {host: [host, f"{host}.example.org"] for host in addresses}
-    told = plugin.lab_ssh_config(addresses, names, "~/.ssh/key", 2222)
+    told = plugin.lab_ssh_config(addresses, names, "~/.ssh/key", dict.fromkeys(addresses, 2222))
     assert max(map(len, told.splitlines())) < 1024
     assert told.splitlines()[-3:] == [
         "Host host199 host199.example.org 192.0.2.199",

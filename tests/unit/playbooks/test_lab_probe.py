@@ -63,6 +63,23 @@ def test_dockers_version_is_read_from_what_it_prints(printed: str, expected: str
     assert probe.docker_version(printed) == expected
 
 
+@pytest.mark.parametrize(
+    ("configured", "connection", "expected"),
+    [
+        ("port 22\naddressfamily any\n", "192.0.2.1 40000 192.0.2.2 22", [22]),
+        ("port 2222\nport 22\n", "192.0.2.1 40000 192.0.2.2 2222", [2222, 22]),
+        ("port 22\n", "192.0.2.1 40000 192.0.2.2 2222", [2222]),
+        ("port 2222\n", "", [2222]),
+        ("", "", []),
+    ],
+)
+def test_sshds_ports_are_those_of_its_configuration_and_its_connection(
+    configured: str, connection: str, expected: list[int]
+) -> None:
+    """A unit's socket or an option may say otherwise than the configuration."""
+    assert probe.ssh_ports(configured, connection) == expected
+
+
 NFTABLES = """
 table inet filter {
 \tchain input {

@@ -298,6 +298,29 @@ def host_keys():
     return [" ".join(text.split()[:2]) for text in texts if len(text.split()) >= 2]
 
 
+def ssh_ports(configured, connection):
+    """Where sshd listens: by `sshd -T`, and by the connection that this came over.
+
+    The latter knows also what another unit or an option of sshd decides; without one, as where
+    sudo's own is all there is to see, the former stands alone.
+    """
+    ports = [int(port) for port in re.findall(r"^port (\d+)", configured, re.M)]
+    used = int(connection.split()[3]) if len(connection.split()) == 4 else None
+    return ports if used is None or used in ports else [used]
+
+
+def ssh_connection(process):
+    """SSH_CONNECTION of a process or its nearest parent that has one; sudo takes it away."""
+    while process > 1:
+        environment = read("/proc/%d/environ" % process).split("\0")
+        for line in environment:
+            if line.startswith("SSH_CONNECTION="):
+                return line.split("=", 1)[1]
+        parent = re.search(r"^PPid:\s*(\d+)", read("/proc/%d/status" % process), re.M)
+        process = int(parent.group(1)) if parent else 0
+    return ""
+
+
 def main():
     """Look, and tell."""
     module = AnsibleModule(
@@ -332,6 +355,7 @@ def main():
         "firewall": firewall(),
         "docker": docker_version(said("dockerd", "--version")),
         "host_keys": host_keys(),
+        "ssh_ports": ssh_ports(said("sshd", "-T"), ssh_connection(os.getpid())),
     }
     module.exit_json(changed=False, probe=seen)
 

@@ -69,7 +69,8 @@ def test_many_hosts_log_in_to_a_few_each_and_all_are_reached() -> None:
         (
             "ssh: connect to host b port 22: Connection timed out",
             "mpi cannot log in to b: it does not answer",
-            "does sshd run there, and is TCP 22 open between the hosts?",
+            "does sshd run there, and is its port open between the hosts?"
+            " ssh_port in the inventory names another one",
         ),
     ],
 )

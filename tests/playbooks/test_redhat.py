@@ -29,7 +29,7 @@ BUILD = Path(__file__).parent / "standin/build.py"
 BASICS = ("validate.yml", "base.yml", "ssh.yml", "mpich.yml", "docker.yml")
 STEPS = (*BASICS, "swarm.yml", "mesos.yml")
 DOCKER = ("validate.yml", "docker.yml")
-MESOS = ("validate.yml", "mesos.yml")
+MESOS = ("validate.yml", "base.yml", "mesos.yml")
 QUERY = ("rpm", "-qa", "--qf", "%{NAME} %{VERSION}\n")
 
 
@@ -235,6 +235,8 @@ def test_an_archive_is_unpacked_on_a_minimal_installation(
     sha256 = hashlib.sha256(archive.read_bytes()).hexdigest()
     mesos = {"mesos_install": "archive", "mesos_archive": str(archive)}
     mesos["mesos_archive_sha256"] = sha256
+    # Docker went with the teardown.
+    mesos["mesos_agent_containerizers"] = "mesos"
     rocky.play(*MESOS, **mesos)
     again = rocky.play(*MESOS, **mesos)
 

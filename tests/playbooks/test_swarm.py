@@ -162,6 +162,22 @@ def test_one_host_can_be_added_alone(swarm: LabHosts) -> None:
 
     assert _nodes(swarm) == ONE_MANAGER
     assert not before & _tokens(swarm)
+    assert swarm.present("host0", "/var/lib/mrunkit/swarm-shown") == []
+
+
+def test_tokens_that_a_run_which_was_cut_off_had_shown_expire(swarm: LabHosts) -> None:
+    """All hosts have joined, so the next run has nothing else to do; and does it once."""
+    swarm.on("host0", "touch", "/var/lib/mrunkit/swarm-shown")
+    before = _tokens(swarm)
+
+    played = swarm.play(*SWARM)
+    after = _tokens(swarm)
+    again = swarm.play(*SWARM)
+
+    assert sum(played.changed.values()) > 0
+    assert not before & after
+    assert set(again.changed.values()) == {0}
+    assert _tokens(swarm) == after
 
 
 def test_teardown_of_one_host_leaves_the_swarm_whole(swarm: LabHosts) -> None:

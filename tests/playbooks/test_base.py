@@ -65,6 +65,20 @@ def test_each_host_logs_in_to_each(converged: LabHosts) -> None:
             assert converged.on(host, "ssh", *options, address, "hostname").strip() == other
 
 
+def test_open_files_are_not_made_fewer(converged: LabHosts) -> None:
+    """What the host allows all of its users stays; root, of whom it says nothing, gets more."""
+    theirs = "* soft nofile 100000"
+    converged.on("host1", "sh", "-c", f"echo '{theirs}' >> /etc/security/limits.conf")
+    limits = converged.seen("host1").file("/etc/security/limits.d/90-mrunkit.conf")
+    converged.play("validate.yml", "base.yml", "--limit", "host1")
+    written = limits.content_string
+    converged.on("host1", "sed", "-i", "$d", "/etc/security/limits.conf")
+
+    assert [line for line in written.splitlines() if not line.startswith("#")] == [
+        "root soft nofile 65536"
+    ]
+
+
 def test_hosts_find_an_sshd_on_another_port(converged: LabHosts, tmp_path: Path) -> None:
     """Without a word of it: where it listens for bootstrap, it does for the other hosts."""
     address = converged.addresses["host1"]

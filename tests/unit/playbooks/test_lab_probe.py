@@ -80,6 +80,20 @@ def test_sshds_ports_are_those_of_its_configuration_and_its_connection(
     assert probe.ssh_ports(configured, connection) == expected
 
 
+@pytest.mark.parametrize(
+    ("texts", "expected"),
+    [
+        (["# * soft nofile 5\n*\tsoft\tnofile 1048576 # all\n"], {"* soft": 1048576}),
+        (["* soft nofile 9999", "* soft nofile 4096"], {"* soft": 4096}),
+        (["root - nofile unlimited"], {"root soft": -1, "root hard": -1}),
+        (["@mpi soft nofile 9999\n* soft nproc 9999\n"], {}),
+    ],
+)
+def test_limits_are_those_that_hold(texts: list[str], expected: dict[str, int]) -> None:
+    """The last line for all, or for root; groups have their own whatever holds for all."""
+    assert probe.nofile_limits(texts) == expected
+
+
 NFTABLES = """
 table inet filter {
 \tchain input {

@@ -298,6 +298,27 @@ def host_keys():
     return [" ".join(text.split()[:2]) for text in texts if len(text.split()) >= 2]
 
 
+def nofile_limits(texts):
+    """Open files that limits.conf and the files after it give to all (*) and to root; -1: any.
+
+    By "domain type", as in "* soft". The last line counts; a type "-" is both.
+    Source: limits.conf(5).
+    """
+    limits = {}
+    line = r"^[ \t]*(\*|root)[ \t]+(soft|hard|-)[ \t]+nofile[ \t]+(-1|unlimited|infinity|\d+)\b"
+    for domain, kind, value in re.findall(line, "\n".join(texts), re.M):
+        for each in ("soft", "hard") if kind == "-" else (kind,):
+            limits["%s %s" % (domain, each)] = int(value) if value.isdigit() else -1
+    return limits
+
+
+def limits_texts():
+    """What the host itself says of limits, in the order in which it is read."""
+    paths = ["/etc/security/limits.conf"]
+    paths += sorted(glob.glob("/etc/security/limits.d/*.conf"))
+    return [read(path) for path in paths if not path.endswith("/90-mrunkit.conf")]
+
+
 def ssh_ports(configured, connection):
     """Where sshd listens: by `sshd -T`, and by the connection that this came over.
 
@@ -355,6 +376,7 @@ def main():
         "firewall": firewall(),
         "docker": docker_version(said("dockerd", "--version")),
         "host_keys": host_keys(),
+        "nofile_limits": nofile_limits(limits_texts()),
         "ssh_ports": ssh_ports(said("sshd", "-T"), ssh_connection(os.getpid())),
     }
     module.exit_json(changed=False, probe=seen)

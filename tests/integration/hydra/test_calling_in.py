@@ -90,7 +90,7 @@ def test_the_token_is_not_in_the_list_of_processes(
     ("variables", "problem"),
     [
         ({"MRUNKIT_PROXY": "/nonexistent/hydra_pmi_proxy", "PATH": "/usr/bin:/bin"}, "no-proxy"),
-        ({"MRUNKIT_WORKDIR": "/nonexistent"}, "no-workdir"),
+        ({"MRUNKIT_WORKDIR": "/proc/no-such-directory"}, "no-workdir"),
     ],
 )
 def test_a_task_that_cannot_work_says_why(

@@ -134,7 +134,8 @@ def test_hosts_that_a_limit_leaves_out_are_known_from_long_ago(lab_hosts: LabHos
     for file in facts.iterdir():
         os.utime(file, (0, 0))
     lab_hosts.play("validate.yml", "--limit", "host1")
-    (facts / "host1").unlink()
+    (of_host1,) = facts.glob("*host1")
+    of_host1.unlink()
     told = lab_hosts.play("validate.yml", "--limit", "host1", check=False).output
     assert "host1: is new, and the hosts that --limit leaves out would not learn of it" in told
 

@@ -9,7 +9,6 @@ import signal
 import subprocess
 import sys
 import textwrap
-import time
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -208,9 +207,9 @@ def test_mpiexec_does_not_outlive_a_killed_client(mpich: Mpich, tmp_path: Path) 
 
 @pytest.mark.parametrize("_", range(5))
 def test_nor_one_that_is_killed_while_mpiexec_starts(tmp_path: Path, _: int) -> None:
-    """The first that this mpiexec does is to kill the client: it has a guard by then."""
+    """All that this mpiexec does is to kill the client: it has a guard by then."""
     mpiexec, pid_file = tmp_path / "mpiexec.hydra", tmp_path / "pid"
-    mpiexec.write_text(f"#!/bin/sh\nkill -9 $PPID\necho $$ >{pid_file}\nexec sleep 1000\n")
+    mpiexec.write_text(f"#!/bin/sh\necho $$ >{pid_file}\nkill -9 $PPID\nexec sleep 1000\n")
     mpiexec.chmod(0o755)
     source = textwrap.dedent(f"""
         import asyncio, os
@@ -229,9 +228,8 @@ def test_nor_one_that_is_killed_while_mpiexec_starts(tmp_path: Path, _: int) -> 
     client = subprocess.run([sys.executable, "-c", source], check=False, timeout=PATIENCE)
 
     assert client.returncode == -signal.SIGKILL
-    time.sleep(0.2)  # for a pid, if it is there to write one
-    if pid_file.exists():
-        asyncio.run(until(lambda: not is_running(int(pid_file.read_text()))))
+    pid = int(pid_file.read_text())
+    asyncio.run(until(lambda: not is_running(pid)))
 
 
 def is_running(pid: int) -> bool:

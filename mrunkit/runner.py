@@ -14,7 +14,7 @@ from typing import Any, Protocol
 
 from mrunkit.errors import MrunkitError
 from mrunkit.mesos.driver import Driver
-from mrunkit.mesos.wire import TaskCommand, task_info
+from mrunkit.mesos.wire import FrameworkSpec, TaskCommand, task_info
 from mrunkit.scheduler import commands, events
 from mrunkit.scheduler.gang import Gang, State, new_gang
 from mrunkit.scheduler.job import JobSpec
@@ -61,12 +61,12 @@ class JobRun:
         self,
         spec: JobSpec,
         name: str,
-        role: str,
+        framework: FrameworkSpec,
         observe: Callable[[events.Event, Gang, Gang, tuple[commands.Command, ...]], None],
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._name = name
-        self._role = role
+        self._framework = framework
         self._observe = observe
         self._gang = new_gang(spec, self._loop.time())
         self._timer: asyncio.TimerHandle | None = None
@@ -177,15 +177,13 @@ class JobRun:
         if operator is None:
             return
         try:
-            agents = await self._loop.run_in_executor(
-                None, lambda: operator.agents(role=self._role)
-            )
+            capacity = await self._loop.run_in_executor(None, operator.capacity, self._framework)
         except MrunkitError as error:
             logger.debug("cannot ask for the agents: %s", error)
             return
-        self._awaits_agents = agents is None
-        if agents is not None:
-            self.handle(events.CapacityReported(agents=agents))
+        self._awaits_agents = capacity is None
+        if capacity is not None:
+            self.handle(capacity)
 
     def _in_background(self, effect: Coroutine[Any, Any, None]) -> None:
         task = self._loop.create_task(effect)

@@ -117,7 +117,15 @@ class Session:
     async def _run(self, cluster: ClusterProcess | None) -> Gang:
         request, settings = self._request, self._settings
         self._said.asked(request.spec, request.name, request.master_text)
-        job = JobRun(request.spec, request.name, request.role, self._observe)
+        framework = FrameworkSpec(
+            name=f"mrunkit: {request.name}",
+            user=request.account,
+            role=request.role,
+            uses_gpus=request.containers is not None and request.containers.gpus is not None,
+            principal=request.credentials.principal if request.credentials else None,
+            hostname=settings.hostname,
+        )
+        job = JobRun(request.spec, request.name, framework, self._observe)
         launch = Launch(
             request.mpi,
             self._site(),
@@ -126,14 +134,7 @@ class Session:
         )
         driver = Driver(
             await self._find_master(cluster, launch),
-            FrameworkSpec(
-                name=f"mrunkit: {request.name}",
-                user=request.account,
-                role=request.role,
-                uses_gpus=request.containers is not None and request.containers.gpus is not None,
-                principal=request.credentials.principal if request.credentials else None,
-                hostname=settings.hostname,
-            ),
+            framework,
             credentials=request.credentials,
             on_event=job.handle,
             random=random.random,

@@ -100,11 +100,7 @@ def state(master: Master) -> Json:
             "hostname": "localhost",
         },
         "cluster": "local",
-        "flags": {
-            "allocation_interval": f"{master.config.allocation_interval:g}secs",
-            "ip": "127.0.0.1",
-            "port": str(master.port),
-        },
+        **flags(master),
         "slaves": [_slave(master, agent) for agent in registered(master)],
         "recovered_slaves": [],
         "frameworks": [_framework(master, f) for f in master.ledger.frameworks.values()],
@@ -147,8 +143,21 @@ def state_summary(master: Master) -> Json:
     }
 
 
+def flags(master: Master) -> Json:
+    """/flags"""
+    return {
+        "flags": {
+            "allocation_interval": f"{master.config.allocation_interval:g}secs",
+            "filter_gpu_resources": "true",
+            "ip": "127.0.0.1",
+            "port": str(master.port),
+        }
+    }
+
+
 PAGES: Mapping[str, Callable[[Master], Json]] = {
     "/version": version,
+    "/flags": flags,
     "/slaves": slaves,
     "/frameworks": frameworks,
     "/tasks": tasks,

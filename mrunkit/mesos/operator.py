@@ -15,7 +15,8 @@ from urllib.parse import urlsplit
 
 from mrunkit.errors import MrunkitError
 from mrunkit.mesos.address import HostPort, MasterUnreachableError
-from mrunkit.mesos.wire import parse_agents
+from mrunkit.mesos.wire import FrameworkSpec, parse_agents
+from mrunkit.scheduler.events import CapacityReported
 from mrunkit.scheduler.offers import Agent
 
 TIMEOUT_SECONDS = 5.0
@@ -63,6 +64,29 @@ class Operator:
         None if the master itself does not know them all yet.
         """
         return parse_agents(self._get("/slaves"), role=role)
+
+    def capacity(self, framework: FrameworkSpec) -> CapacityReported | None:
+        """What the master could offer to a framework in all; None if it does not know yet."""
+        agents = self.agents(role=framework.role)
+        if agents is None:
+            return None
+        with_gpus = tuple(agent for agent in agents if agent.available.gpus)
+        if framework.uses_gpus or not with_gpus or not self._keeps_gpus():
+            return CapacityReported(agents=agents)
+        others = tuple(agent for agent in agents if not agent.available.gpus)
+        return CapacityReported(agents=others, kept_for_gpus=with_gpus)
+
+    def _keeps_gpus(self) -> bool:
+        """Whether agents with GPUs are offered only to frameworks that want some.
+
+        As masters do unless told otherwise (`--filter_gpu_resources`). False if this one does not
+        say, as its flags may be nobody's business: then the offers will tell.
+        """
+        try:
+            flags = self._get("/flags").get("flags")
+        except MrunkitError:
+            return False
+        return isinstance(flags, dict) and flags.get("filter_gpu_resources") == "true"
 
     def _get(self, path: str, *, redirects: int = 2) -> dict[str, Any]:
         """One JSON object, from this master or the leader it points to."""

@@ -70,6 +70,9 @@ class CapacityReported(Event):
     """The master's answer to what all agents have in all."""
 
     agents: tuple[Agent, ...]
+    """Those that the master could offer us."""
+    kept_for_gpus: tuple[Agent, ...] = ()
+    """Those with GPUs, where the master keeps them for jobs that want some."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -51,8 +51,23 @@ _DIMENSIONS = (
 )
 
 
-def find_obstacle(spec: JobSpec, agents: Sequence[Candidate]) -> Infeasible | None:
-    """Say why these agents, all free, could not hold the job; None if they could."""
+def find_obstacle(
+    spec: JobSpec, agents: Sequence[Candidate], kept_for_gpus: Sequence[Candidate] = ()
+) -> Infeasible | None:
+    """Say why these agents, all free, could not hold the job; None if they could.
+
+    `kept_for_gpus` are further ones, which the master offers only to jobs that want GPUs.
+    """
+    obstacle = _obstacle(spec, agents)
+    kept = sum(is_eligible(agent, spec) for agent in kept_for_gpus)
+    if obstacle is None or not kept:
+        return obstacle
+    why = f"its --filter_gpu_resources keeps {_agents(kept)} for jobs with --gpus"
+    remedy = obstacle.remedy if agents else None
+    return Infeasible(message=f"{obstacle.message}; {why}", remedy=remedy)
+
+
+def _obstacle(spec: JobSpec, agents: Sequence[Candidate]) -> Infeasible | None:
     eligible = [agent for agent in agents if is_eligible(agent, spec)]
     if len(eligible) < spec.nodes:
         return _too_few(spec, agents, eligible)

@@ -72,7 +72,7 @@ def _subscribed(turn: Turn, event: Subscribed) -> None:
 def _capacity_reported(turn: Turn, event: CapacityReported) -> None:
     turn.update(capacity=event.agents)
     if turn.gang.state is State.COLLECTING and not turn.gang.tasks:
-        obstacle = find_obstacle(turn.gang.spec, event.agents)
+        obstacle = find_obstacle(turn.gang.spec, event.agents, event.kept_for_gpus)
         if obstacle is not None:
             fail_job(turn, obstacle.message, obstacle.remedy)
 

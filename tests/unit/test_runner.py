@@ -9,6 +9,7 @@ from typing import cast
 import pytest
 
 from mrunkit.mesos.driver import Driver
+from mrunkit.mesos.wire import FrameworkSpec
 from mrunkit.runner import JobRun, MpiLaunch
 from mrunkit.scheduler.events import (
     Cancelled,
@@ -28,6 +29,7 @@ AGENT = Agent(
     attributes=(),
     available=Resources(cpus=4, mem=4096),
 )
+FRAMEWORK = FrameworkSpec(name="j", user="u")
 
 
 @dataclass(kw_only=True)
@@ -36,9 +38,9 @@ class Master:
 
     questions: int = 0
 
-    def agents(self, *, role: str) -> tuple[Agent, ...] | None:
+    def capacity(self, _: FrameworkSpec) -> CapacityReported | None:
         self.questions += 1
-        return None if self.questions == 1 else (AGENT,)
+        return None if self.questions == 1 else CapacityReported(agents=(AGENT,))
 
 
 @dataclass(kw_only=True)
@@ -88,7 +90,7 @@ def test_the_master_is_asked_again_until_it_knows_all_agents() -> None:
 
     async def run() -> None:
         spec = JobSpec(job_id="j", nodes=1, procs=1, rank=Demand(cpus=1.0))
-        job = JobRun(spec, "j", "*", observe)
+        job = JobRun(spec, "j", FRAMEWORK, observe)
         driver = QuietDriver(operator=Master())
         running = asyncio.create_task(job.run(cast(Driver, driver), cast(MpiLaunch, NoLaunch())))
         await driver.is_started.wait()
@@ -111,7 +113,7 @@ def test_a_defect_in_the_handling_of_an_event_ends_the_run() -> None:
 
     async def run() -> None:
         spec = JobSpec(job_id="j", nodes=1, procs=1, rank=Demand(cpus=1.0))
-        job = JobRun(spec, "j", "*", observe)
+        job = JobRun(spec, "j", FRAMEWORK, observe)
         driver = QuietDriver(operator=Master())
         running = asyncio.create_task(job.run(cast(Driver, driver), cast(MpiLaunch, NoLaunch())))
         await driver.is_started.wait()
@@ -127,7 +129,7 @@ def test_a_defect_in_the_driver_ends_the_run() -> None:
 
     async def run() -> None:
         spec = JobSpec(job_id="j", nodes=1, procs=1, rank=Demand(cpus=1.0))
-        job = JobRun(spec, "j", "*", lambda *_: None)
+        job = JobRun(spec, "j", FRAMEWORK, lambda *_: None)
         driver = QuietDriver(operator=Master(), defect=ZeroDivisionError())
         await job.run(cast(Driver, driver), cast(MpiLaunch, NoLaunch()))
 

@@ -178,6 +178,18 @@ def test_what_can_never_fit_is_refused_at_once(
     assert record["ended"] - record["started"] < 2
 
 
+def test_agents_that_are_kept_for_gpus(mrunkit: Mrunkit, serve: Callable[..., Served]) -> None:
+    """As a real master does: it would never offer them, and the job would wait for ever."""
+    ended = mrunkit.run("-N", "4", serve(gpus=1).address, HELLO)
+    assert (ended.status, reasons(ended.stderr)) == (
+        125,
+        [
+            "-N 4 needs 4 agents, and the cluster has 0; "
+            "its --filter_gpu_resources keeps 4 agents for jobs with --gpus"
+        ],
+    )
+
+
 def occupy(mrunkit: Mrunkit, cluster: Served) -> Client:
     """Take three of the four cpus of each agent."""
     client = mrunkit.start_run("-N", "4", "-n", "12", "-c", "1", cluster.address, FOREVER)

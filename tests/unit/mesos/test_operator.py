@@ -16,6 +16,7 @@ import pytest
 
 from mrunkit.mesos.address import HostPort, MasterUnreachableError
 from mrunkit.mesos.operator import Credentials, MasterRefusedError, Operator, redirect_target
+from mrunkit.mesos.wire import FrameworkSpec
 
 SLAVES = Path(__file__).parents[2] / "data" / "mesos-wire" / "slaves.json"
 
@@ -67,6 +68,40 @@ def test_the_version_and_the_agents_are_read() -> None:
         operator = Operator(master=master)
         assert operator.version() == "1.11.0"
         assert [agent.hostname for agent in operator.agents()] == ["host1"]
+
+
+PLAIN, RICH = "host0", "host1"
+
+
+def with_gpus() -> bytes:
+    """The recorded agent, and one like it that has two GPUs."""
+    (recorded,) = json.loads(SLAVES.read_bytes())["slaves"]
+    amounts = {**recorded["unreserved_resources"], "gpus": 2.0}
+    rich = {**recorded, "hostname": RICH, "unreserved_resources": amounts}
+    return json.dumps({"slaves": [{**recorded, "hostname": PLAIN}, rich]}).encode()
+
+
+@pytest.mark.parametrize(
+    ("flags", "uses_gpus", "offered", "kept"),
+    [
+        ('{"flags": {"filter_gpu_resources": "true"}}', False, [PLAIN], [RICH]),
+        ('{"flags": {"filter_gpu_resources": "true"}}', True, [PLAIN, RICH], []),
+        ('{"flags": {"filter_gpu_resources": "false"}}', False, [PLAIN, RICH], []),
+        ('{"flags": null}', False, [PLAIN, RICH], []),
+        ("not for you", False, [PLAIN, RICH], []),
+    ],
+)
+def test_agents_with_gpus_are_kept_if_the_master_says_so(
+    flags: str, uses_gpus: bool, offered: list[str], kept: list[str]
+) -> None:
+    """Else nobody would say why their offers never come."""
+    bodies = {"/flags": flags.encode(), "/slaves": with_gpus()}
+    framework = FrameworkSpec(name="j", user="u", uses_gpus=uses_gpus)
+    with serving(lambda path, _: Answer(body=bodies[path])) as master:
+        capacity = Operator(master=master).capacity(framework)
+    assert capacity is not None
+    assert [agent.hostname for agent in capacity.agents] == offered
+    assert [agent.hostname for agent in capacity.kept_for_gpus] == kept
 
 
 def test_the_leader_is_followed() -> None:

@@ -140,6 +140,18 @@ def test_one_of_several_hosts_is_unknown() -> None:
     )
 
 
+def test_agents_that_are_kept_for_gpus() -> None:
+    """Told, as the reader sees them in the master's pages; not those that it may not use anyway."""
+    *agents, kept, other = of_cpus(8, 8, 8, 8)
+    spec = replace(job(3, 3, cpus=1.0), exclude=frozenset({other.hostname}))
+    assert find_obstacle(spec, agents, [kept, other]) == Infeasible(
+        message="-N 3 needs 3 agents, and the cluster has 2; "
+        "its --filter_gpu_resources keeps 1 agent for jobs with --gpus",
+        remedy="-N 2 would fit",
+    )
+    assert find_obstacle(job(2, 2, cpus=1.0), agents, [kept, other]) is None
+
+
 def test_no_agents_at_all() -> None:
     """A master without agents."""
     assert find_obstacle(job(1, 1, cpus=1.0), []) == Infeasible(

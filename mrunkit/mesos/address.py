@@ -115,12 +115,19 @@ def _read_address(data: bytes, where: str) -> HostPort:
     """The address in a node's MasterInfo."""
     try:
         address = json.loads(data)["address"]
-        return HostPort(host=str(address["ip"]), port=int(address["port"]))
-    except (ValueError, KeyError, TypeError) as error:
-        raise ZooKeeperError(
-            f"what leads at {where} is not a Mesos master",
-            remedy="use the path that the masters were started with (--zk)",
-        ) from error
+        leader = HostPort(host=str(address["ip"]), port=int(address["port"]))
+    except (ValueError, OverflowError, KeyError, TypeError) as error:
+        raise _no_master(where) from error
+    if not _is_port(leader.port):
+        raise _no_master(where)
+    return leader
+
+
+def _no_master(where: str) -> ZooKeeperError:
+    return ZooKeeperError(
+        f"what leads at {where} is not a Mesos master",
+        remedy="use the path that the masters were started with (--zk)",
+    )
 
 
 def leading_node(children: list[str]) -> str | None:

@@ -159,6 +159,12 @@ def refusal(master: HostPort, status: int) -> MasterRefusedError:
 
 
 def redirect_target(location: str, origin: HostPort) -> HostPort:
-    """Where a redirect points to; masters send `//HOST:PORT` without a scheme."""
-    parts = urlsplit(location if "//" in location else f"//{location}")
-    return HostPort(host=parts.hostname or origin.host, port=parts.port or origin.port)
+    """Where a redirect points to; masters send `//HOST:PORT` without a scheme.
+
+    One that makes no sense points to where it came from.
+    """
+    try:
+        parts = urlsplit(location if "//" in location else f"//{location}")
+        return HostPort(host=parts.hostname or origin.host, port=parts.port or origin.port)
+    except ValueError:  # a port such as 99999, half a bracket
+        return origin

@@ -101,3 +101,12 @@ def test_a_node_that_is_no_masters(ensemble: Ensemble, mrunkit: Mrunkit) -> None
     ended = mrunkit.run(master, HELLO)
     assert ended.status == 125
     assert f"mrunkit: what leads at {master} is not a Mesos master\n" in ended.stderr
+
+
+def test_a_leader_at_a_port_that_is_none(ensemble: Ensemble, mrunkit: Mrunkit) -> None:
+    """No master of this world; and no traceback."""
+    master = ensemble.make_path("/far")
+    ensemble.register("/far", 99999)
+    ended = mrunkit.run(master, HELLO)
+    assert ended.status == 125
+    assert f"mrunkit: what leads at {master} is not a Mesos master\n" in ended.stderr

@@ -206,6 +206,8 @@ def test_an_unknown_host_is_told() -> None:
         ("http://leader:5051/slaves", HostPort(host="leader", port=5051)),
         ("//leader", HostPort(host="leader", port=5050)),
         ("/slaves", HostPort(host="origin", port=5050)),
+        ("//leader:99999", HostPort(host="origin", port=5050)),
+        ("http://[::1/slaves", HostPort(host="origin", port=5050)),
     ],
 )
 def test_a_redirect_is_read(location: str, expected: HostPort) -> None:

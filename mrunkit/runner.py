@@ -12,6 +12,7 @@ import signal
 from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
 
+from mrunkit.ending_signals import heeded_signals
 from mrunkit.errors import MrunkitError
 from mrunkit.mesos.driver import Driver
 from mrunkit.mesos.wire import FrameworkSpec, TaskCommand, task_info
@@ -21,8 +22,6 @@ from mrunkit.scheduler.job import JobSpec
 from mrunkit.scheduler.transitions import step
 
 logger = logging.getLogger(__name__)
-
-ENDING_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class MpiLaunch(Protocol):
@@ -83,7 +82,8 @@ class JobRun:
         self._driver, self._mpi = driver, mpi
         await mpi.prepare()
         self._loop.set_exception_handler(self._callback_failed)
-        for number in ENDING_SIGNALS:
+        handlers = {number: signal.getsignal(number) for number in heeded_signals()}
+        for number in handlers:
             self._loop.add_signal_handler(number, self._signalled, number)
         try:
             self._in_background(self._carry_out_commands())
@@ -96,8 +96,9 @@ class JobRun:
             await driver.stop()
             await mpi.close()
             await self._stop_effects()
-            for number in ENDING_SIGNALS:
+            for number, handler in handlers.items():
                 self._loop.remove_signal_handler(number)
+                signal.signal(number, handler)
         return self._gang
 
     def handle(self, event: events.Event) -> None:

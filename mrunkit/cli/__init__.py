@@ -6,11 +6,14 @@ Imports of what a command needs stay inside of it: `--help` must not pay for `ru
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import io
 import os
 import sys
 from typing import TYPE_CHECKING
+
+from mrunkit.ending_signals import EndedBySignal, raise_ending_signals
 
 if TYPE_CHECKING:
     from typing import NoReturn
@@ -23,8 +26,14 @@ def main() -> None:
     """Run the command line and exit with its status."""
     _open_closed_streams()
     _print_any_text()
+    if sys.argv[1:2] == ["run"]:
+        raise_ending_signals()
     try:
         _run_with_cluster()
+    except EndedBySignal as end:  # before there was a job to end
+        with contextlib.suppress(OSError):
+            print(f"mrunkit: {end}", file=sys.stderr, flush=True)
+        raise
     except KeyboardInterrupt:  # also where nobody expects it: in imports, and a second one
         from mrunkit.errors import ExitStatus
 

@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from typing import Any, TextIO
 
 from mrunkit.cli.request import RunRequest
-from mrunkit.errors import ExitStatus, MrunkitError
+from mrunkit.ending_signals import EndedBySignal
+from mrunkit.errors import MrunkitError
 from mrunkit.host_site import HostSite
 from mrunkit.launch import Launch, Site
 from mrunkit.local.spawn import ClusterProcess
@@ -48,8 +49,7 @@ def run_to_exit(
         is_terminal=settings.is_terminal,
     )
     session = Session(request, settings, said)
-    session.begin()
-    gang = asyncio.run(session.run(cluster))
+    gang = session.run(cluster)
     outcome = gang.outcome
     assert outcome is not None, "a gang that is done has an outcome"
     if outcome.message:
@@ -86,20 +86,14 @@ class Session:
         self._log = EventLog(())
         self._last_loss = ""
 
-    def begin(self) -> None:
-        """Open all that is written down.
-
-        Not in the loop: --events may be a FIFO without a reader, and only outside of a loop does
-        Ctrl-C end the waiting for one.
-        """
+    def run(self, cluster: ClusterProcess | None) -> Gang:
+        """Run the job on its master, or on a cluster that was just started, to its end."""
         self._write_record()
         with self._failure_recorded():
+            # Not in the loop: --events may be a FIFO without a reader, and only outside of a loop
+            # does Ctrl-C end the waiting for one.
             self._log = EventLog(self._event_files(), self._events_failed)
-
-    async def run(self, cluster: ClusterProcess | None) -> Gang:
-        """Run the job on its master, or on a cluster that was just started, to its end."""
-        with self._failure_recorded():
-            gang = await self._run(cluster)
+            gang = asyncio.run(self._run(cluster))
         self._finish(gang)
         return gang
 
@@ -110,8 +104,8 @@ class Session:
         except MrunkitError as error:
             self._end_record(error.exit_status, str(error))
             raise
-        except (KeyboardInterrupt, asyncio.CancelledError):  # before the job was there to end
-            self._end_record(ExitStatus.INTERRUPTED, "ended by SIGINT")
+        except EndedBySignal as end:  # before the job was there to end
+            self._end_record(end.status, str(end))
             raise
 
     async def _run(self, cluster: ClusterProcess | None) -> Gang:

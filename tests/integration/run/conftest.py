@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -28,6 +29,7 @@ def mrunkit(tmp_path: Path) -> Iterator[Mrunkit]:
     command = Mrunkit(directory=tmp_path)
     command.tmp.mkdir()
     command.work.mkdir()
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # or clients would heed a nohup of the tests
     before = descendants().keys()
     with adopting():
         yield command

@@ -124,15 +124,26 @@ def test_events_that_cannot_be_written_any_more(mrunkit: Mrunkit) -> None:
     assert json.loads(shown.stdout)["events"][-1]["type"] == "State"
 
 
-def test_ctrl_c_while_nobody_reads_the_events(mrunkit: Mrunkit) -> None:
-    """A FIFO waits for its reader, but not for ever."""
+@pytest.mark.parametrize(
+    ("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+)
+def test_a_signal_while_nobody_reads_the_events(
+    mrunkit: Mrunkit, number: signal.Signals, status: int
+) -> None:
+    """A FIFO waits for its reader, but not for ever; no job is there yet that could be ended."""
     fifo = mrunkit.work / "fifo"
     os.mkfifo(fifo)
     client = mrunkit.start("run", "--events", "fifo", "local", HELLO)
     until(lambda: any(mrunkit.state_dir.rglob("job.json")), "the record")
-    client.signal(signal.SIGINT)
-    assert client.wait().status == 130
-    assert [record["state"] for record in mrunkit.records()] == ["failed"]
+    client.signal(number)
+    ended = client.wait()
+    assert (ended.status, ended.stderr) == (status, f"mrunkit: ended by {number.name}\n")
+    (record,) = mrunkit.records()
+    assert (record["state"], record["exit_status"], record["message"]) == (
+        "failed",
+        status,
+        f"ended by {number.name}",
+    )
 
 
 def test_a_dry_run_prints_the_placement(mrunkit: Mrunkit) -> None:

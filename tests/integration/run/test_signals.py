@@ -82,6 +82,20 @@ def test_a_signal_ends_the_job(
         assert seconds_draining(client) < 10  # after 15 it would leave the rest to the master
 
 
+def test_nohup_is_heeded(mrunkit: Mrunkit, cluster: Served) -> None:
+    """A job goes on when the terminal is closed in which it was started with nohup."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does, for its children
+    try:
+        with running(mrunkit, cluster) as client:
+            client.signal(signal.SIGHUP)
+            client.signal(signal.SIGTERM)
+            ended = client.wait()
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    assert ended.status == 143
+    assert "ended by SIGHUP" not in ended.stderr
+
+
 def test_a_second_ctrl_c_does_not_wait(mrunkit: Mrunkit, cluster: Served) -> None:
     """Ranks that ignore SIGTERM have 2 s; after a second Ctrl-C nothing is waited for."""
     with running(mrunkit, cluster) as client:
@@ -204,11 +218,14 @@ def test_a_rank_that_leaves_something_at_its_end(mrunkit: Mrunkit, cluster: Serv
     assert (ended.status, ended.stdout) == (0, ""), ended
 
 
-def test_ctrl_c_before_anything_is_there(mrunkit: Mrunkit) -> None:
+@pytest.mark.parametrize(("number", "status"), ENDS)
+def test_a_signal_before_anything_is_there(
+    mrunkit: Mrunkit, number: signal.Signals, status: int
+) -> None:
     """While the client is still being imported, as hasty people find out."""
     shims = mrunkit.directory / "shims"
     shims.mkdir()
-    (shims / "typer.py").write_text("import os, signal; os.kill(os.getpid(), signal.SIGINT)")
+    (shims / "typer.py").write_text(f"import os, signal; os.kill(os.getpid(), {number:d})")
     client = mrunkit.start("run", "local", FOREVER, variables={"PYTHONPATH": str(shims)})
     ended = client.wait()
-    assert (ended.status, ended.stderr) == (130, "")
+    assert (ended.status, ended.stderr) == (status, f"mrunkit: ended by {number.name}\n")

@@ -9,6 +9,7 @@ import ipaddress
 import string
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 
 PLAIN_IN_UNITS = string.ascii_letters + string.digits + ":_."
 
@@ -17,6 +18,11 @@ def lab_networks(addresses: Iterable[str]) -> list[str]:
     """The fewest networks that hold these IPv4 addresses and no other, single ones plain."""
     networks = ipaddress.collapse_addresses(map(ipaddress.IPv4Network, addresses))
     return [str(network).removesuffix("/32") for network in networks]
+
+
+def lab_local_path(source: str, inventory_dir: str) -> str:
+    """The path of a file on this machine, as seen from the inventory; what is empty stays so."""
+    return str(Path(inventory_dir, Path(source).expanduser())) if source else ""
 
 
 def lab_known_names(
@@ -102,6 +108,7 @@ class FilterModule:
         return {
             "lab_known_hosts": lab_known_hosts,
             "lab_known_names": lab_known_names,
+            "lab_local_path": lab_local_path,
             "lab_networks": lab_networks,
             "lab_ssh_config": lab_ssh_config,
             "lab_unit_name": lab_unit_name,

@@ -24,6 +24,7 @@ PACKAGES: dict[str, object] = {
     "mesos_repository": "[trusted=yes] file:/srv/mesos ./",
     "mesos_more_packages": [],
 }
+KEY = "/etc/apt/keyrings/mesos.asc"
 STATUS = "dpkg-query --show --showformat='${db:Status-Status} ${Version}' mesos 2> /dev/null; true"
 
 
@@ -96,11 +97,28 @@ def test_another_version_is_not_taken_for_the_one_that_is_asked_for(hosts: LabHo
     assert set(same.changed.values()) == {0}
 
 
+def test_another_key_is_taken(hosts: LabHosts) -> None:
+    """From another URL although there is one, and from the machine that runs this."""
+    settings = {**PACKAGES, "mesos_repository": "file:/srv/mesos ./"}
+    for host in hosts.containers:
+        hosts.on(host, "sh", "-c", "cd /srv/mesos; echo first > 1.asc; echo second > 2.asc")
+    (hosts.directory / "3.asc").write_text("third\n")
+    held = []
+
+    for key in ("file:///srv/mesos/1.asc", "file:///srv/mesos/2.asc", "3.asc"):
+        hosts.play(*STEPS, **settings, mesos_repository_key=key)
+        again = hosts.play(*STEPS, "--check", **settings, mesos_repository_key=key)
+        assert set(again.changed.values()) == {0}
+        held.append(hosts.on("host0", "cat", KEY))
+
+    assert held == ["first", "second", "third"]
+
+
 def test_teardown_takes_the_package_out_with_its_settings(hosts: LabHosts) -> None:
     """Nothing of it is left, but for settings that were there before the lab."""
     hosts.play(*TEARDOWN, **PACKAGES)
 
     left = {host: status(hosts, host) for host in hosts.containers}
     assert left == {"host0": "", "host1": f"config-files {VERSION}", "host2": ""}
-    assert not hosts.present("host0", "/etc/mesos", "/etc/apt/sources.list.d/mesos.list")
+    assert not hosts.present("host0", "/etc/mesos", KEY, "/etc/apt/sources.list.d/mesos.list")
     assert hosts.on("host1", "ls", "/etc/mesos").split() == ["zk"]

@@ -100,3 +100,21 @@ def test_lines_of_ssh_config_are_short_however_many_hosts() -> None:
 def test_units_are_named_as_systemd_escape_names_them(path: str, unit: str) -> None:
     """Recorded from `systemd-escape --path --suffix=mount` of systemd 252."""
     assert plugin.lab_unit_name(path) == unit
+
+
+@pytest.mark.parametrize(
+    ("source", "path"),
+    [
+        ("", ""),
+        ("mesos.tar.gz", "/labs/one/mesos.tar.gz"),
+        ("../keys/a.asc", "/labs/one/../keys/a.asc"),
+        ("/srv/images.tar", "/srv/images.tar"),
+        ("~/wheels", "/home/alice/wheels"),
+    ],
+)
+def test_paths_of_this_machine_are_seen_from_the_inventory(
+    source: str, path: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody knows where the playbooks are."""
+    monkeypatch.setenv("HOME", "/home/alice")
+    assert plugin.lab_local_path(source, "/labs/one") == path

@@ -219,3 +219,30 @@ def test_what_a_mount_would_hide_is_seen(tmp_path: Path) -> None:
     assert probe.hidden_by_share(share, automount) == ""
     assert probe.hidden_by_share(share, f"{automount}host0:/share {share} nfs4 rw 0 0\n") == ""
     assert probe.hidden_by_share(share, f"mds@tcp:/lab {share} lustre rw 0 0\n") == "lustre"
+
+
+def test_exports_of_the_host_are_told_from_the_labs() -> None:
+    """Comments are none, and nor is what the lab wrote."""
+    exports = (
+        "# /etc/exports\n"
+        "/home 10.0.0.0/8(rw)\n"
+        "\n"
+        "# BEGIN lab of mrunkit\n"
+        '"/share" 10.0.0.1(rw)\n'
+        "# END lab of mrunkit\n"
+    )
+    assert probe.exports_of_host([exports, "  /srv *(ro)\n"]) == [
+        "/home 10.0.0.0/8(rw)",
+        "/srv *(ro)",
+    ]
+
+
+def test_running_units_are_told_from_those_that_are_not_there() -> None:
+    """As systemctl shows them: also what is not installed, and an alias by its real name."""
+    shown = (
+        "Id=ntpsec.service\nActiveState=active\n\n"
+        "Id=ntpd.service\nActiveState=inactive\n\n"
+        "Id=openntpd.service\nActiveState=inactive\n"
+    )
+    assert probe.active_units(shown) == ["ntpsec.service"]
+    assert probe.active_units("") == []

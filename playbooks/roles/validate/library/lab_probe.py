@@ -61,6 +61,9 @@ FEATURES = {
 }
 """Kernel modules, and the option that builds each of them."""
 
+TIME_SERVICES = ("ntpsec.service", "ntp.service", "ntpd.service", "openntpd.service")
+"""What an admin may have chosen to keep the clock by, other than chrony."""
+
 
 def feature(module, option, loaded, available, config):
     """Whether a kernel has a feature: "yes", "no", or "unknown" where nothing tells.
@@ -277,6 +280,30 @@ def hidden_by_share(share, mounts):
     return "files" if os.path.isdir(share) and os.listdir(share) else ""
 
 
+def exports_of_host(texts):
+    """What the host itself exports over NFS: lines of exports(5) outside of the lab's block."""
+    lines, is_lab = [], False
+    for line in "\n".join(texts).splitlines():
+        if line in ("# BEGIN lab of mrunkit", "# END lab of mrunkit"):
+            is_lab = line.startswith("# BEGIN")
+        elif line.strip() and not (is_lab or line.lstrip().startswith("#")):
+            lines.append(line.strip())
+    return lines
+
+
+def exports_texts():
+    """The files that exportfs reads."""
+    paths = ["/etc/exports"]
+    paths += sorted(glob.glob("/etc/exports.d/*.exports"))
+    return [read(path) for path in paths]
+
+
+def active_units(shown):
+    """The running ones among what `systemctl show -p Id,ActiveState` tells of some units."""
+    units = [dict(re.findall(r"^(\w+)=(.*)$", unit, re.M)) for unit in shown.split("\n\n")]
+    return [unit["Id"] for unit in units if unit.get("ActiveState") == "active"]
+
+
 def has_cgroups_v1(mounts):
     """Whether /proc/mounts has a hierarchy of cgroup v1 that shares out the processors."""
     lines = [line.split() for line in mounts.splitlines()]
@@ -374,6 +401,10 @@ def main():
         "automounts": automounts(read("/proc/mounts")),
         "has_cgroups_v1": has_cgroups_v1(read("/proc/mounts")),
         "firewall": firewall(),
+        "exports": exports_of_host(exports_texts()),
+        "time_services": active_units(
+            said("systemctl", "show", "-p", "Id,ActiveState", *TIME_SERVICES)
+        ),
         "docker": docker_version(said("dockerd", "--version")),
         "host_keys": host_keys(),
         "nofile_limits": nofile_limits(limits_texts()),

@@ -476,6 +476,22 @@ def check_share(hosts: Sequence[Host], settings: Settings) -> Iterator[Problem]:
         )
 
 
+def check_taken(hosts: Sequence[Host], settings: Settings) -> Iterator[Problem]:
+    """Nobody else has something where the lab would put its own."""
+    for host, probe in _probed(hosts):
+        for path in probe["taken"]:
+            unit = path.rpartition("/")[2]
+            is_unit = unit.endswith(".service")
+            yield Problem(
+                check="taken",
+                host=host.name,
+                problem=f"has a {path} that is not mrunkit's, which would be lost",
+                remedy=f"move it away, after systemctl disable --now {unit}"
+                if is_unit
+                else "move it away, or name another path with mpich_prefix",
+            )
+
+
 def check_kernel(hosts: Sequence[Host], settings: Settings) -> Iterator[Problem]:
     """The kernel has what the share and the overlay network are made of."""
     for host, probe in _probed(hosts):
@@ -648,6 +664,7 @@ CHECKS: tuple[Check, ...] = (
     check_clocks,
     check_space,
     check_share,
+    check_taken,
     check_kernel,
     check_docker,
     check_cgroups,

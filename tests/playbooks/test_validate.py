@@ -69,6 +69,18 @@ def test_all_mistakes_of_an_inventory_are_told_in_one_run(
     assert told.count("  Remedy: ") >= 5
 
 
+def test_what_others_have_where_the_lab_would_put_its_own(lab_hosts: LabHosts) -> None:
+    """An agent of Mesos that was set up by hand, and an MPICH that somebody built."""
+    unit, prefix = "/etc/systemd/system/mesos-agent.service", "/opt/mpich"
+    lab_hosts.on("host1", "sh", "-c", f"echo '[Unit]' > {unit}; ln -s /srv/mpich {prefix}")
+    try:
+        told = refused(lab_hosts).output
+    finally:
+        lab_hosts.on("host1", "rm", unit, prefix)
+    for path in (unit, prefix):
+        assert f"host1: has a {path} that is not mrunkit's, which would be lost [taken]" in told
+
+
 def test_missing_groups_are_told_first(lab_hosts: LabHosts, inventory: Path) -> None:
     """An inventory of other names than the roles look for."""
     text = inventory_text(lab_hosts).replace("[masters]", "[master]").replace("[agents]", "[slave]")

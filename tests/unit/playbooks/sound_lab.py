@@ -47,6 +47,7 @@ def sound_probe(index: int) -> dict[str, Any]:
         },
         "networks": [{"interface": "eth0", "network": "192.0.2.0/24"}],
         "hidden_by_share": "",
+        "taken": [],
         "docker": "",
         "has_cgroups_v1": True,
         "account": {"uid": 1000, "gid": 1000, "home": "/home/mpi"},

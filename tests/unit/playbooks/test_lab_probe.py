@@ -246,3 +246,17 @@ def test_running_units_are_told_from_those_that_are_not_there() -> None:
     )
     assert probe.active_units(shown) == ["ntpsec.service"]
     assert probe.active_units("") == []
+
+
+def test_what_others_have_put_where_the_lab_would_is_seen(tmp_path: Path) -> None:
+    """The lab's own bears its mark; a mask is nobody's; what is not there is free."""
+    ours, theirs, masked = (tmp_path / f"{name}.service" for name in ("ours", "theirs", "masked"))
+    ours.write_text("# A unit.\n# Written by mrunkit; changes are lost.\n[Unit]\n")
+    theirs.write_text("[Unit]\n")
+    masked.symlink_to("/dev/null")
+    link, absent = tmp_path / "link", tmp_path / "absent.service"
+    link.symlink_to("nowhere")
+    places = {str(path): str(path) for path in (ours, theirs, masked, absent)}
+
+    assert probe.taken({**places, str(link): str(absent)}) == [str(link), str(theirs)]
+    assert probe.taken({**places, str(link): str(ours)}) == [str(theirs)]

@@ -231,6 +231,18 @@ def test_what_the_share_would_hide_is_told(
     assert problems(seen, **settings) == [("share", host, text) for text in told]
 
 
+def test_what_others_have_where_the_lab_would_put_its_own_is_told() -> None:
+    """It would be written over; for a unit it is told how it is stopped."""
+    seen, unit = sound_lab(), "/etc/systemd/system/mesos-master.service"
+    seen["host1"]["probed"]["probe"]["taken"] = ["/opt/mpich", unit]
+    told = [
+        f"has a {path} that is not mrunkit's, which would be lost" for path in ("/opt/mpich", unit)
+    ]
+    assert problems(seen) == [("taken", "host1", text) for text in told]
+    _, found = plugin.lab_problems(seen, SOUND_SETTINGS)
+    assert "systemctl disable --now mesos-master.service" in found["remedy"]
+
+
 def test_a_host_left_out_without_a_known_address_is_told() -> None:
     """Others could not be told how to reach it."""
     seen = sound_lab()

@@ -23,6 +23,10 @@ options:
     description: Units with the files each reads when it starts, to tell which has old ones.
     type: dict
     default: {}
+  places:
+    description: Paths that the lab would take, with the file whose mark says that it has.
+    type: dict
+    default: {}
 author: [mrunkit]
 """
 
@@ -60,6 +64,8 @@ FEATURES = {
     "xt_u32": "NETFILTER_XT_MATCH_U32",
 }
 """Kernel modules, and the option that builds each of them."""
+
+MARK = "# Written by mrunkit; changes are lost."
 
 TIME_SERVICES = ("ntpsec.service", "ntp.service", "ntpd.service", "openntpd.service")
 """What an admin may have chosen to keep the clock by, other than chrony."""
@@ -280,6 +286,17 @@ def hidden_by_share(share, mounts):
     return "files" if os.path.isdir(share) and os.listdir(share) else ""
 
 
+def taken(places):
+    """The paths that are there and not the lab's; a unit that is masked may be anybody's."""
+    return [
+        path
+        for path, marked in sorted(places.items())
+        if os.path.lexists(path)
+        and os.path.realpath(path) != os.devnull
+        and MARK not in read(marked).splitlines()
+    ]
+
+
 def exports_of_host(texts):
     """What the host itself exports over NFS: lines of exports(5) outside of the lab's block."""
     lines, is_lab = [], False
@@ -378,6 +395,7 @@ def main():
             "share": {"type": "str", "default": ""},
             "paths": {"type": "list", "elements": "str", "default": []},
             "services": {"type": "dict", "default": {}},
+            "places": {"type": "dict", "default": {}},
         },
         supports_check_mode=True,
     )
@@ -401,6 +419,7 @@ def main():
         "automounts": automounts(read("/proc/mounts")),
         "has_cgroups_v1": has_cgroups_v1(read("/proc/mounts")),
         "firewall": firewall(),
+        "taken": taken(module.params["places"]),
         "exports": exports_of_host(exports_texts()),
         "time_services": active_units(
             said("systemctl", "show", "-p", "Id,ActiveState", *TIME_SERVICES)

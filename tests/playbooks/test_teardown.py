@@ -72,6 +72,19 @@ def test_another_zookeeper_is_not_replaced(theirs: LabHosts) -> None:
     assert set(played.changed.values()) == {0}
 
 
+def test_only_a_share_of_the_labs_is_removed(theirs: LabHosts) -> None:
+    """A directory of that name that bootstrap never shared stays with all its files."""
+    steps, words = ("teardown.yml", "--tags", "nfs"), {"teardown_remove_share": True}
+    theirs.on("host0", "sh", "-c", "mkdir -p /share /var/lib/mrunkit && touch /share/results")
+
+    theirs.play(*steps, **words, nfs_provides_share=True)
+    assert theirs.present("host0", "/share/results")
+
+    theirs.on("host0", "sh", "-c", "echo share /share > /var/lib/mrunkit/nfs")
+    theirs.play(*steps, **words, nfs_provides_share=True)
+    assert not theirs.present("host0", "/share", "/var/lib/mrunkit/nfs")
+
+
 def test_what_is_mounted_at_the_share_stays(theirs: LabHosts) -> None:
     """Where bootstrap has not mounted it, whoever is said to provide it."""
     theirs.on("host1", "sh", "-c", "mkdir -p /share && mount -t tmpfs tmpfs /share")

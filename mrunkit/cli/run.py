@@ -224,7 +224,8 @@ def run(
     Options end at MASTER, or with --inventory at PROGRAM; what follows PROGRAM belongs to
     the program.
     """
-    from mrunkit.cli.request import RunOptions, build_request
+    from mrunkit.cli.request import build_request
+    from mrunkit.cli.run_options import RunOptions
     from mrunkit.errors import UsageError
     from mrunkit.output import set_up_logging
     from mrunkit.settings import read_settings

@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from mrunkit.cli.request import RunOptions, is_local
+from mrunkit.cli.run_options import RunOptions, is_local
 from mrunkit.errors import MrunkitError, UsageError
 from mrunkit.provision.hosts import CLIENT_LAB, MPICH_PREFIX
 from mrunkit.provision.lab import Lab

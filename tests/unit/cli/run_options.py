@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mrunkit.cli.request import RunOptions
+from mrunkit.cli.run_options import RunOptions
 from mrunkit.scheduler.job import Distribution, Policy
 
 OPTIONS = RunOptions(

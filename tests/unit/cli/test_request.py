@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from run_options import OPTIONS
 
-from mrunkit.cli.request import RunRequest, build_request, find_program, is_local
+from mrunkit.cli.request import RunRequest, build_request, find_program
+from mrunkit.cli.run_options import is_local
 from mrunkit.errors import (
     ExitStatus,
     MrunkitError,

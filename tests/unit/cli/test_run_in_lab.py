@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from run_options import OPTIONS
 
-from mrunkit.cli.request import RunOptions
 from mrunkit.cli.run_in_lab import in_lab, require_share
+from mrunkit.cli.run_options import RunOptions
 from mrunkit.errors import MrunkitError, UsageError
 from mrunkit.provision.lab import Lab, parse_lab, read_defaults
 from mrunkit.provision.packaged import playbooks_directory

@@ -6,8 +6,7 @@ import re
 import socket
 import socketserver
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 
 
 class Refusing(socketserver.ThreadingTCPServer):
@@ -64,16 +63,3 @@ class _Handler(socketserver.StreamRequestHandler):
                 break
         length = re.search(rb"(?i)content-length: (\d+)", head)
         return head + (self.rfile.read(int(length[1])) if length else b"")
-
-
-@contextmanager
-def refusing(port: int, status: str, said: bytes) -> Iterator[Refusing]:
-    """Serve on loopback."""
-    with Refusing(port, status, said) as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        try:
-            yield server
-        finally:
-            server.shutdown()
-            thread.join()

@@ -7,12 +7,12 @@ import errno
 import http.server
 import os
 import socket
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from client import EXIT_CODE, FOREVER, HELLO, Client, Mrunkit
+from in_background import in_background
 from served import Served
 
 from mrunkit.hydra.installation import find_mpiexec
@@ -141,12 +141,8 @@ def web_server() -> Iterator[str]:
         def log_message(self, *arguments: object) -> None:
             pass
 
-    with http.server.HTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
+    with in_background(http.server.HTTPServer(("127.0.0.1", 0), Handler)) as server:
         yield f"127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
 
 
 def test_something_that_is_no_master(mrunkit: Mrunkit, web_server: str) -> None:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from client import HELLO, Mrunkit
+from in_background import in_background
 from served import Served
 
 
@@ -45,24 +43,11 @@ class _Handler(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
-@contextmanager
-def following() -> Iterator[Follower]:
-    """Serve on loopback."""
-    with Follower() as server:
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-        thread.start()
-        try:
-            yield server
-        finally:
-            server.shutdown()
-            thread.join()
-
-
 def test_masters_without_a_leader_are_asked_again_after_a_pause(
     mrunkit: Mrunkit, cluster: Served
 ) -> None:
     """For some seconds after a leader is gone, masters send to it still, even itself."""
-    with following() as master:
+    with in_background(Follower()) as master:
         job = mrunkit.start_run(master.address, HELLO)
         job.until_said(f"{master.address} does not lead, and sends to {master.address}; trying")
         master.leader = cluster.address

@@ -6,7 +6,8 @@ import re
 
 import pytest
 from client import HELLO, Mrunkit
-from refusing import refusing
+from in_background import in_background
+from refusing import Refusing
 from served import Served
 
 
@@ -41,7 +42,7 @@ def test_a_call_that_is_refused_ends_the_job(
     mrunkit: Mrunkit, cluster: Served, status: str, said: bytes, expected: str
 ) -> None:
     """Without the request, which has the task's script and token; in its record as well."""
-    with refusing(cluster.port, status, said) as proxy:
+    with in_background(Refusing(cluster.port, status, said)) as proxy:
         job = mrunkit.start_run("-N", "1", proxy.address, HELLO)
         ended = job.wait()
         token = re.search(rb'"MRUNKIT_TOKEN", "value": "([^"]+)"', proxy.refused)
@@ -59,7 +60,7 @@ def test_a_call_that_is_refused_ends_the_job(
 
 def test_not_even_the_log_has_the_token(mrunkit: Mrunkit, cluster: Served) -> None:
     """With -v, which tells the failure with its traceback."""
-    with refusing(cluster.port, "400 Bad Request", b"no") as proxy:
+    with in_background(Refusing(cluster.port, "400 Bad Request", b"no")) as proxy:
         ended = mrunkit.start("run", "-v", "-N", "1", proxy.address, HELLO).wait()
         token = re.search(rb'"MRUNKIT_TOKEN", "value": "([^"]+)"', proxy.refused)
     assert token is not None

@@ -109,7 +109,7 @@ def test_another_key_is_taken(hosts: LabHosts) -> None:
         hosts.play(*STEPS, **settings, mesos_repository_key=key)
         again = hosts.play(*STEPS, "--check", **settings, mesos_repository_key=key)
         assert set(again.changed.values()) == {0}
-        held.append(hosts.on("host0", "cat", KEY))
+        held.append(hosts.on("host0", "cat", KEY).strip())
 
     assert held == ["first", "second", "third"]
 

@@ -11,6 +11,8 @@ from mrunkit.ssh import Completed
 
 SSH_AT_A_TIME = 4
 """From one host: sshd begins to turn away logins when 10 are under way (MaxStartups)."""
+LOGIN_SECONDS = 10
+"""To connect, and until sshd says its name: hosts may be busy, and all log in to all at once."""
 ALL_PAIRS_UP_TO = 32
 """Hosts; 500 would be 250,000 logins, 125 times 4 on each host, before the check ends."""
 SHARE_SECONDS = 15.0
@@ -34,7 +36,11 @@ def logins_from(host: str, hosts: Sequence[str]) -> list[str]:
 
 def ssh_command(target: str, *, user: str) -> Command:
     """Log in from a host to another, as MPI's launcher would: nobody to ask for anything."""
-    options = ("-oBatchMode=yes", "-oStrictHostKeyChecking=yes", "-oConnectTimeout=5")
+    options = (
+        "-oBatchMode=yes",
+        "-oStrictHostKeyChecking=yes",
+        f"-oConnectTimeout={LOGIN_SECONDS}",
+    )
     return Command(words=("ssh", "-n", *options, target, "true"), user=user)
 
 
@@ -60,7 +66,7 @@ def _explained_ssh(said: str, target: str) -> tuple[str, str]:
             "does sshd run there, and is its port open between the hosts?"
             " ssh_port in the inventory names another one"
         )
-        return f"{target}: it does not answer", remedy
+        return f"{target}: it does not answer ({said.removeprefix('ssh: ')})", remedy
     return f"{target}: {said}", again
 
 

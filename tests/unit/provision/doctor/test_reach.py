@@ -68,7 +68,8 @@ def test_many_hosts_log_in_to_a_few_each_and_all_are_reached() -> None:
         ),
         (
             "ssh: connect to host b port 22: Connection timed out",
-            "mpi cannot log in to b: it does not answer",
+            "mpi cannot log in to b: it does not answer"
+            " (connect to host b port 22: Connection timed out)",
             "does sshd run there, and is its port open between the hosts?"
             " ssh_port in the inventory names another one",
         ),

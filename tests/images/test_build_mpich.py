@@ -13,12 +13,12 @@ import shutil
 import ssl
 import subprocess
 import tarfile
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from in_background import in_background
 
 SCRIPT = Path(__file__).parents[2] / "images" / "build-mpich.sh"
 WRONG_SHA256 = "0" * 64
@@ -105,14 +105,11 @@ def source(certificate: Path, tmp_path: Path) -> Iterator[Source]:
     handler = functools.partial(_Quiet, directory=directory)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        server.socket = context.wrap_socket(server.socket, server_side=True)
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    with in_background(server):
         address = f"https://localhost:{server.server_port}"
         yield Source(directory=directory, address=address, certificate=certificate)
-        server.shutdown()
-        thread.join()
 
 
 @pytest.fixture

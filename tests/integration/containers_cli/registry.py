@@ -5,15 +5,14 @@ Source: OCI distribution specification 1.1, push.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import threading
-from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
 
-class _Registry(ThreadingHTTPServer):
+class Registry(ThreadingHTTPServer):
+    """On loopback, where Docker takes http for good."""
+
     daemon_threads = True
 
     def __init__(self, *, is_closed: bool) -> None:
@@ -25,7 +24,7 @@ class _Registry(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    server: _Registry
+    server: Registry
 
     def answer(self, status: int, **headers: str) -> None:
         """Answer without a body."""
@@ -83,16 +82,3 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 (the base class')
         """Say nothing."""
-
-
-@contextlib.contextmanager
-def serving(*, is_closed: bool) -> Iterator[_Registry]:
-    """Serve on a loopback port, where Docker takes http for good."""
-    with _Registry(is_closed=is_closed) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
-        thread.start()
-        try:
-            yield server
-        finally:
-            server.shutdown()
-            thread.join()

@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator
 import docker
 import pytest
 from command import Mrunkit
-from registry import serving
+from in_background import in_background
+from registry import Registry
 
 from mrunkit.containers.images import inspect_image, mark_shipped
 
@@ -38,7 +39,7 @@ def test_a_pushed_image_is_pinned_from_then_on(
     engine: docker.DockerClient,
 ) -> None:
     """By the registry's digest, under its name there; the local name stays as it is."""
-    with serving(is_closed=False) as registry:
+    with in_background(Registry(is_closed=False)) as registry:
         port = registry.server_address[1]
         name = named(port)
         # As after `image distribute`, which this comes after.
@@ -54,7 +55,7 @@ def test_a_terminal_sees_a_bar_for_each_layer(
     mrunkit: Mrunkit, named: Callable[[int], str]
 ) -> None:
     """The image has one layer; the cursor, hidden meanwhile, is back at the end."""
-    with serving(is_closed=False) as registry:
+    with in_background(Registry(is_closed=False)) as registry:
         name = named(registry.server_address[1])
         status, shown = mrunkit.on_terminal("image", "push", name)
     assert (status, f"{name} is pushed: sha256:" in shown) == (0, True), shown
@@ -67,7 +68,7 @@ def test_a_registry_that_knows_us_not_is_said_with_the_login(
     mrunkit: Mrunkit, named: Callable[[int], str]
 ) -> None:
     """Exit status 125."""
-    with serving(is_closed=True) as registry:
+    with in_background(Registry(is_closed=True)) as registry:
         port = registry.server_address[1]
         ended = mrunkit("image", "push", named(port))
     problem, remedy = ended.stderr.splitlines()[-2:]

@@ -13,6 +13,7 @@ from threading import Thread
 from typing import Any
 
 import pytest
+from in_background import in_background
 
 from mrunkit.mesos.address import HostPort, MasterUnreachableError
 from mrunkit.mesos.operator import Credentials, MasterRefusedError, Operator, redirect_target
@@ -47,15 +48,8 @@ def serving(answer: Callable[[str, Mapping[str, str]], Answer]) -> Iterator[Host
         def log_message(self, *_: Any) -> None:
             """Say nothing."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
-    thread.start()
-    try:
+    with in_background(ThreadingHTTPServer(("127.0.0.1", 0), Handler)) as server:
         yield HostPort(host="127.0.0.1", port=server.server_port)
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def test_the_version_and_the_agents_are_read() -> None:

@@ -136,30 +136,6 @@ def _files(shares: Sequence[Path], *, now: float) -> list[Belonging]:
     ]
 
 
-def _found_by(engine: docker.DockerClient) -> list[Belonging]:
-    with explained(image="", network=""):
-        labelled: dict[str, str | list[str] | bool] = {"label": JOB_LABEL}
-        of_clusters: dict[str, str | list[str] | bool] = {"label": OWNER_LABEL}
-        containers = {
-            container.id: container
-            for filters in (labelled, of_clusters)
-            for container in engine.containers.list(all=True, filters=filters, ignore_removed=True)
-        }
-        found = [
-            _belonging(Kind.CONTAINER, c.name, c.labels, has_ended=c.status in ("exited", "dead"))
-            for c in containers.values()
-        ]
-        found += [
-            _belonging(Kind.NETWORK, n.name, n.attrs["Labels"] or {})
-            for n in engine.networks.list(filters=labelled)
-        ]
-        found += [
-            _belonging(Kind.VOLUME, v.name, v.attrs["Labels"] or {})
-            for v in engine.volumes.list(filters=labelled)
-        ]
-    return found
-
-
 def remove(engine: docker.DockerClient | None, belonging: Belonging) -> None:
     """Remove one thing; that it has gone meanwhile is as good. Raises RemovalError."""
     import docker.errors

@@ -21,6 +21,7 @@ from mrunkit.inventory import (
     read_listing,
 )
 from mrunkit.provision.addresses import read_addresses
+from mrunkit.provision.host_lines import hosts_named_twice, read_ini
 from mrunkit.provision.lab_settings import LabSettings, Variables, parse_settings
 from mrunkit.provision.packaged import playbooks_directory
 
@@ -82,7 +83,7 @@ def read_lab(inventory: Path, *, extra_vars: Sequence[str] = ()) -> Lab:
     """
     listing = read_listing(inventory, extra_vars=extra_vars)
     defaults = read_defaults(playbooks_directory())
-    lab = parse_lab(listing, defaults, inventory.absolute())
+    lab = parse_lab(listing, defaults, inventory.absolute(), ini=read_ini(inventory))
     return with_addresses(lab, read_addresses(lab.settings.state_dir))
 
 
@@ -95,8 +96,13 @@ def read_defaults(playbooks: Path) -> dict[str, Any]:
     return defaults
 
 
-def parse_lab(listing: Listing, defaults: Mapping[str, Any], inventory: Path) -> Lab:
-    """Parse what `ansible-inventory --list` prints; raises InventoryError."""
+def parse_lab(
+    listing: Listing, defaults: Mapping[str, Any], inventory: Path, *, ini: str = ""
+) -> Lab:
+    """Parse what `ansible-inventory --list` prints; raises InventoryError.
+
+    `ini` is the text of an inventory in INI, for what the listing does not tell.
+    """
     members = {group: group_members(listing, group) for group in listing if group != "_meta"}
     masters, managers, storage, agents = (members.get(group, []) for group in GROUPS)
     hosts = {host.name: host for host in _hosts(listing, members)}
@@ -104,7 +110,12 @@ def parse_lab(listing: Listing, defaults: Mapping[str, Any], inventory: Path) ->
     # Of the file or directory that Ansible has it from.
     inventory_dir = inventory if inventory.is_dir() else inventory.parent
     settings = parse_settings(variables, inventory_dir)
-    problems = [*_group_problems(members), *_host_problems(hosts.values()), *variables.problems]
+    problems = [
+        *_group_problems(members),
+        *hosts_named_twice(ini),
+        *_host_problems(hosts.values()),
+        *variables.problems,
+    ]
     if problems:
         raise InventoryError("\n".join(f"{inventory}: {problem}" for problem in problems))
     order = dict.fromkeys((*masters, *managers, *storage, *agents, *hosts))

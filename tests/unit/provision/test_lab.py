@@ -189,3 +189,26 @@ def test_the_example_lab_is_that_of_table_3_1() -> None:
     assert [host.name for host in read.hosts] == ["host0", "host1", "host2", "host3", "host4"]
     assert [host.name for host in read.masters] == ["host0"]
     assert [host.name for host in read.agents] == ["host1", "host2", "host3", "host4"]
+
+
+def test_one_name_for_two_hosts_is_told(tmp_path: Path) -> None:
+    """Ansible alone takes the last, and the other would be missing; a host in two groups is one."""
+    text = """\
+[masters]
+host0 ansible_host=192.0.2.10
+[agents]
+host0 ansible_host=192.0.2.10  # as above, it's one
+host1 ansible_host=192.0.2.11
+host1 ansible_host=192.0.2.12
+host2 ansible_host=192.0.2.20 ansible_port=2201
+host2 ansible_host=192.0.2.20 ansible_port=2202
+; host1 ansible_host=192.0.2.13
+[rack]
+host1
+[rack:vars]
+ansible_host = 192.0.2.30
+"""
+    assert problems(tmp_path, text) == [
+        "host1 is the name of 192.0.2.11 and of 192.0.2.12: give each host its own",
+        "host2 is the name of 192.0.2.20:2201 and of 192.0.2.20:2202: give each host its own",
+    ]

@@ -106,31 +106,16 @@ def _require_steps(tags: str | None, playbook: Path) -> None:
 
 def _first_job(lab: Lab, inventory: Path) -> str:
     """Where and how to start one; jobs in containers start where the share is."""
-    from mrunkit.provision.hosts import CLIENT_LAB
-
-    needs_share = lab.settings.image is not None
-    if needs_share and not Path(lab.settings.share).is_dir():
-        return (
-            f", on {lab.masters[0].name}: mrunkit run -i {CLIENT_LAB} -N {len(lab.agents)} PROGRAM"
-        )
-    return f": mrunkit run -i {shlex.quote(str(inventory))} -N {len(lab.agents)} PROGRAM"
+    where, described = "", shlex.quote(str(inventory))
+    if lab.settings.image is not None and not Path(lab.settings.share).is_dir():
+        where, described = f", on {lab.masters[0].name}", lab.client_inventory
+    return f"{where}: mrunkit run -i {described} -N {len(lab.agents)} PROGRAM"
 
 
 def _prove(lab: Lab) -> None:
     """Let doctor look, also at the hosts that --limit left out: they are of one lab."""
-    from mrunkit.cli.doctor import DoctorStatus
-    from mrunkit.output import plain
-    from mrunkit.provision.doctor.examine import examine
-    from mrunkit.provision.doctor.verdicts import Check, Outcome, Verdict, lines
+    from mrunkit.cli.doctor import DoctorStatus, show_examination
+    from mrunkit.provision.doctor.verdicts import Check
 
-    has_fault = False
-
-    def tell(verdicts: list[Verdict]) -> None:
-        nonlocal has_fault
-        has_fault |= any(verdict.outcome is Outcome.FAIL for verdict in verdicts)
-        for line in lines(verdicts):
-            print(plain(line), flush=True)
-
-    examine(lab, set(Check), tell)
-    if has_fault:
+    if show_examination(lab, set(Check)) is not DoctorStatus.HEALTHY:
         raise typer.Exit(DoctorStatus.FAULTY)

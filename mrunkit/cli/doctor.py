@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from mrunkit.provision.doctor.verdicts import Check, Verdict
+    from mrunkit.provision.lab import Lab
 
 EXIT_STATUSES = """\b
 Checks:
@@ -55,12 +56,18 @@ def doctor(
     A line per check: pass, fail or skip, what was seen, and what to do. Hosts are looked at
     over ssh, as root; what is made there for it is removed again.
     """
-    from mrunkit.output import plain
-    from mrunkit.provision.doctor.examine import examine
-    from mrunkit.provision.doctor.verdicts import Outcome, lines, to_json
     from mrunkit.provision.lab import read_lab
 
     wanted = _wanted(only=only or (), skip=skip or ())
+    raise typer.Exit(show_examination(read_lab(inventory), wanted, is_json=is_json))
+
+
+def show_examination(lab: Lab, wanted: Collection[Check], *, is_json: bool = False) -> DoctorStatus:
+    """Examine a lab and print the verdicts: as lines, each at once, or as JSON in the end."""
+    from mrunkit.output import plain
+    from mrunkit.provision.doctor.examine import examine
+    from mrunkit.provision.doctor.verdicts import Outcome, lines, to_json
+
     told: list[Verdict] = []
 
     def tell(verdicts: list[Verdict]) -> None:
@@ -69,11 +76,11 @@ def doctor(
             for line in lines(verdicts):
                 print(plain(line), flush=True)
 
-    examine(read_lab(inventory), wanted, tell)
+    examine(lab, wanted, tell)
     if is_json:
         print(json.dumps([to_json(verdict) for verdict in told]))
     has_fault = any(verdict.outcome is Outcome.FAIL for verdict in told)
-    raise typer.Exit(DoctorStatus.FAULTY if has_fault else DoctorStatus.HEALTHY)
+    return DoctorStatus.FAULTY if has_fault else DoctorStatus.HEALTHY
 
 
 def _wanted(*, only: Iterable[str], skip: Iterable[str]) -> set[Check]:

@@ -11,7 +11,6 @@ from typing import Any
 
 from mrunkit.cli.run_options import RunOptions, is_local
 from mrunkit.errors import MrunkitError, UsageError
-from mrunkit.provision.hosts import CLIENT_LAB, MPICH_PREFIX
 from mrunkit.provision.lab import Lab
 
 
@@ -43,8 +42,8 @@ def require_share(options: RunOptions, lab: Lab) -> None:
     raise MrunkitError(
         f"jobs in this lab's containers start where its share is, and there is no {options.share} "
         "here",
-        remedy=f"log in on {head}, which has mrunkit: mrunkit run -i {CLIENT_LAB} ...; or name the "
-        "share with --share, if it is elsewhere here",
+        remedy=f"log in on {head}, which has mrunkit: mrunkit run -i {lab.client_inventory} ...; "
+        "or name the share with --share, if it is elsewhere here",
     )
 
 
@@ -74,8 +73,7 @@ def _account(lab: Lab) -> str | None:
 
 def _mpiexec(lab: Lab) -> str | None:
     """The lab's MPICH, if this machine has it too; else the one that is found here."""
-    prefix = lab.hosts[0].variables.get("mpich_prefix") or MPICH_PREFIX
-    mpiexec = Path(str(prefix), "bin", "mpiexec.hydra")
+    mpiexec = Path(lab.hosts[0].role_variable("mpich_prefix"), "bin", "mpiexec.hydra")
     return str(mpiexec) if mpiexec.is_file() else None
 
 

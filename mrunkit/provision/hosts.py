@@ -20,11 +20,6 @@ PARALLEL = 32
 """Hosts that are asked at the same time."""
 ANSWER_SECONDS = 30.0
 """A host tells all in one; a Docker that hangs lets it wait for ever."""
-MPICH_PREFIX = "/opt/mpich"
-"""As the role mpich has it; what is in PATH counts where it is not there."""
-CLIENT = "/usr/local/bin/mrunkit"
-CLIENT_LAB = "/etc/mrunkit/lab.yml"
-"""What the role `client` puts where people log in, unless the inventory says otherwise."""
 UNITS = ("mesos-master", "mesos-agent", "mesos-slave", "zookeeper")
 
 
@@ -76,7 +71,7 @@ def read_states(
         return state
 
     def ask(host: LabHost) -> HostState:
-        mpich = str(host.variables.get("mpich_prefix", MPICH_PREFIX))
+        mpich = host.role_variable("mpich_prefix")
         words = ("sh", "-s", "--", lab.settings.share, lab.settings.image or "", mpich)
         try:
             if host.ssh.is_here:

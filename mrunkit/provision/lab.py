@@ -24,9 +24,9 @@ from mrunkit.provision.addresses import read_addresses
 from mrunkit.provision.host_lines import hosts_named_twice, read_ini
 from mrunkit.provision.lab_settings import LabSettings, Variables, parse_settings
 from mrunkit.provision.packaged import playbooks_directory
+from mrunkit.provision.role_defaults import DEFAULTS
 
 GROUPS = ("masters", "managers", "storage", "agents")
-ZOOKEEPER_PORT = 2181
 _MADE_BY_ANSIBLE = {"all", "ungrouped"}
 
 
@@ -50,6 +50,11 @@ class LabHost:
         """By which this machine reaches it."""
         return self.ssh.address
 
+    def role_variable(self, name: str) -> str:
+        """A variable of a role, as the inventory has it, else as the role does."""
+        value = self.variables.get(name)
+        return DEFAULTS[name] if value in (None, "") else str(value)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lab:
@@ -69,11 +74,26 @@ class Lab:
     @property
     def master(self) -> str:
         """MASTER for `mrunkit run`: host:port, or zk:// for three masters."""
-        addresses = [host.lab_address or host.address for host in self.masters]
-        if len(addresses) == 1:
-            return f"{addresses[0]}:{self.settings.master_port}"
-        ensemble = ",".join(f"{address}:{ZOOKEEPER_PORT}" for address in addresses)
-        return f"zk://{ensemble}/mesos"
+        if len(self.masters) == 1:
+            return f"{_reached_at(self.masters[0])}:{self.settings.master_port}"
+        ensemble = [
+            f"{_reached_at(host)}:{host.role_variable('zookeeper_port')}" for host in self.masters
+        ]
+        return f"zk://{','.join(ensemble)}/mesos"
+
+    @property
+    def client(self) -> str:
+        """The command mrunkit, as bootstrap puts it on the first master."""
+        return f"{self.masters[0].role_variable('client_bin')}/mrunkit"
+
+    @property
+    def client_inventory(self) -> str:
+        """The lab's description for that command, on the same host."""
+        return f"{self.masters[0].role_variable('client_lab')}/lab.yml"
+
+
+def _reached_at(host: LabHost) -> str:
+    return host.lab_address or host.address
 
 
 def read_lab(inventory: Path, *, extra_vars: Sequence[str] = ()) -> Lab:

@@ -15,7 +15,6 @@ from mrunkit.provision.doctor.hosts import Answers, Command, Hosts, Probe
 from mrunkit.provision.doctor.mesos_agents import ExpectedAgent, RegisteredAgent
 from mrunkit.provision.doctor.overlay import Experiment
 from mrunkit.provision.doctor.verdicts import Check, Problem, Verdict, judged, skipped
-from mrunkit.provision.hosts import MPICH_PREFIX
 from mrunkit.provision.lab import Lab, LabHost
 from mrunkit.provision.lab_settings import FALSE
 from mrunkit.ssh import Completed
@@ -165,8 +164,7 @@ class Examination:
 
     @property
     def _is_nfs(self) -> bool:
-        said = self._lab.storage.variables.get("nfs_provides_share", True)
-        return str(said).lower() not in FALSE
+        return self._lab.storage.role_variable("nfs_provides_share").lower() not in FALSE
 
     # --- Docker -----------------------------------------------------------------------
 
@@ -242,42 +240,40 @@ class Examination:
 
     def mpi(self) -> list[Verdict]:
         """A job over all agents."""
-        agents = len(self._lab.agents)
-        program: str | list[Problem] = mpi_job.PROGRAM_IN_IMAGE
-        if self._settings.image is None:
-            program = self._compiled()
-        if not isinstance(program, str):
-            return judged(Check.MPI, program, seen="")
+        program, problems = self._program
+        if problems:
+            return judged(Check.MPI, problems, seen="")
+        job = mpi_job.job_over(
+            len(self._lab.agents), program=program, is_in_image=self._settings.image is not None
+        )
         head = self._lab.masters[0].name
-        is_in_image = self._settings.image is not None
-        ended = self._job_at(head, agents=agents, program=program, is_in_image=is_in_image)
+        at_head = self._job_at(head, job)
+        if at_head.problems:
+            return judged(Check.MPI, at_head.problems, seen="")
+        ended = at_head.by_host[head]
         is_at_head = ended is not None
         if ended is None:
-            ended = mpi_job.run_job(
-                mpi_job.job_words(
-                    self._lab.inventory, agents=agents, program=program, is_in_image=is_in_image
-                ),
-                longest=mpi_job.longest_for(agents),
-            )
-        problems = mpi_job.job_problems(ended, agents=agents, head=head, is_at_head=is_at_head)
+            words = mpi_job.job_words(job, self._lab.inventory)
+            ended = mpi_job.run_job(words, longest=job.longest)
+        problems = [*mpi_job.job_problems(ended, job, head=head, is_at_head=is_at_head)]
         seen = mpi_job.job_seen(ended) + (f", started on {head}" if is_at_head else "")
         return judged(Check.MPI, problems, seen=seen)
 
-    def _job_at(
-        self, head: str, *, agents: int, program: str, is_in_image: bool
-    ) -> Completed | None:
-        """The job as those start it who log in there; None if mrunkit is not there."""
-        look, run = mpi_job.client_commands(
-            agents=agents, program=program, is_in_image=is_in_image, user=self._user(head)
-        )
+    def _job_at(self, head: str, job: mpi_job.Job) -> Answers[Completed | None]:
+        """The job as those start it who log in there; None: mrunkit is not there."""
+        look, run = mpi_job.client_commands(job, self._lab, user=self._user(head))
 
         def start(_: str, probe: Probe) -> Completed | None:
             (found,) = probe.run([look])
             return probe.run([run])[0] if found.status == 0 else None
 
-        return self._hosts.ask(start, [head]).by_host.get(head)
+        return self._hosts.ask(start, [head])
 
-    def _compiled(self) -> str | list[Problem]:
+    @cached_property
+    def _program(self) -> tuple[str, list[Problem]]:
+        """In the image, or compiled for all hosts into the share; or why there is none."""
+        if self._settings.image is not None:
+            return mpi_job.PROGRAM_IN_IMAGE, []
         name = self._lab.agents[0].name
         path = f"{self._settings.share}/{reach.FILE_PREFIX}{self._run}-hello"
         source = mpi_job.read_source()
@@ -285,16 +281,13 @@ class Examination:
         def compile_there(name: str, probe: Probe) -> Completed:
             user = self._user(name)
             probe.ask("at_end", command=reach.remove_command(path, user=user).to_json())
-            compile_it = mpi_job.compile_command(
-                source, path, mpich_prefix=self._mpich_prefix(name), user=user
-            )
-            (ended,) = probe.run([compile_it])
+            prefix = self._mpich_prefix(name)
+            compiled = mpi_job.compile_command(source, path, mpich_prefix=prefix, user=user)
+            (ended,) = probe.run([compiled])
             return ended
 
         ended = self._hosts.ask(compile_there, [name])
-        problems = list(ended.problems)
-        problems += mpi_job.compile_problems(name, ended.by_host.get(name))
-        return problems or path
+        return path, [*ended.problems, *mpi_job.compile_problems(name, ended.by_host.get(name))]
 
     # --- what several checks need -----------------------------------------------------
 
@@ -317,7 +310,7 @@ class Examination:
         return str(host.lab_address or found or host.address)
 
     def _mpich_prefix(self, name: str) -> str:
-        return str(self._by_name[name].variables.get("mpich_prefix") or MPICH_PREFIX)
+        return self._by_name[name].role_variable("mpich_prefix")
 
     @cached_property
     def _facts(self) -> Answers[HostFacts]:

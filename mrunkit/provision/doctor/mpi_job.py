@@ -7,13 +7,14 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from mrunkit.containers.build import images_directory
 from mrunkit.provision.doctor.facts import last_words
 from mrunkit.provision.doctor.hosts import Command
 from mrunkit.provision.doctor.verdicts import Problem
-from mrunkit.provision.hosts import CLIENT, CLIENT_LAB
+from mrunkit.provision.lab import Lab
 from mrunkit.ssh import Completed
 
 PROGRAM_IN_IMAGE = "mpi-hello"
@@ -23,14 +24,32 @@ AS_AT_A_LOGIN = 'cd /; HOME=$(getent passwd "$(id -u)" | cut -d: -f6); export HO
 """A script for `sh -c`: mrunkit keeps its records at home."""
 
 
-def seconds_for(agents: int) -> float:
-    """How long the job may take to start, and again to run: many hosts take longer."""
-    return 60.0 + agents // 4
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """Two ranks on each agent, which ask for next to nothing."""
+
+    agents: int
+    program: str
+    is_in_image: bool
+    """Whether that is where the program is, and not on the share."""
+    seconds: float
+    """It may take to start, and again to run."""
+
+    @property
+    def ranks(self) -> int:
+        """How many there are."""
+        return 2 * self.agents
+
+    @property
+    def longest(self) -> float:
+        """Seconds after which there is no use in waiting for its end."""
+        return 3 * self.seconds
 
 
-def longest_for(agents: int) -> float:
-    """Seconds after which there is no use in waiting for its end."""
-    return 3 * seconds_for(agents)
+def job_over(agents: int, *, program: str, is_in_image: bool) -> Job:
+    """The job for a lab with so many agents: many take longer."""
+    seconds = 60.0 + agents // 4
+    return Job(agents=agents, program=program, is_in_image=is_in_image, seconds=seconds)
 
 
 def compile_command(source: str, program: str, *, mpich_prefix: str, user: str) -> Command:
@@ -54,38 +73,27 @@ def compile_problems(host: str, ended: Completed | None) -> Iterator[Problem]:
         )
 
 
-def job_words(
-    inventory: Path, *, agents: int, program: str, is_in_image: bool, seconds: float | None = None
-) -> list[str]:
-    """The command line here: two ranks on each agent, which ask for next to nothing."""
-    arguments = job_arguments(
-        inventory, agents=agents, program=program, is_in_image=is_in_image, seconds=seconds
-    )
-    return [sys.executable, "-P", "-m", "mrunkit", *arguments]
+def job_words(job: Job, inventory: Path) -> list[str]:
+    """The command line here."""
+    return [sys.executable, "-P", "-m", "mrunkit", *job_arguments(job, str(inventory))]
 
 
-def client_commands(
-    *, agents: int, program: str, is_in_image: bool, user: str
-) -> tuple[Command, Command]:
-    """For a host of the lab: whether it has mrunkit, and the job by that."""
-    look = Command(words=("sh", "-c", f"[ -x {CLIENT} ] && [ -e {CLIENT_LAB} ]"))
-    arguments = job_arguments(
-        Path(CLIENT_LAB), agents=agents, program=program, is_in_image=is_in_image
-    )
-    words = ("sh", "-c", AS_AT_A_LOGIN, "sh", CLIENT, *arguments)
-    return look, Command(words=words, user=user, timeout=longest_for(agents))
+def client_commands(job: Job, lab: Lab, *, user: str) -> tuple[Command, Command]:
+    """For the lab's first master: whether it has mrunkit, and the job by that."""
+    script = '[ -x "$1" ] && [ -e "$2" ]'
+    look = Command(words=("sh", "-c", script, "sh", lab.client, lab.client_inventory))
+    arguments = job_arguments(job, lab.client_inventory)
+    words = ("sh", "-c", AS_AT_A_LOGIN, "sh", lab.client, *arguments)
+    return look, Command(words=words, user=user, timeout=job.longest)
 
 
-def job_arguments(
-    inventory: Path, *, agents: int, program: str, is_in_image: bool, seconds: float | None = None
-) -> list[str]:
-    """What mrunkit is told."""
-    seconds = seconds_for(agents) if seconds is None else seconds
-    ranks = ("-N", str(agents), "-n", str(2 * agents), "-c", "0.1", "-m", "32")
-    limits = ("--wait", f"{seconds / 4:g}", "--start-timeout", f"{seconds:g}")
-    where = ("--in-image",) if is_in_image else ("--workdir", "/")
-    run = ("run", "--inventory", str(inventory), "--quiet", "--name", "mrunkit doctor")
-    return [*run, *ranks, *limits, "--time-limit", f"{seconds:g}", *where, program]
+def job_arguments(job: Job, inventory: str) -> list[str]:
+    """What mrunkit is told; a lab that is busy is not waited for without end."""
+    ranks = ("-N", str(job.agents), "-n", str(job.ranks), "-c", "0.1", "-m", "32")
+    limits = ("--wait", f"{job.seconds / 4:g}", "--start-timeout", f"{job.seconds:g}")
+    where = ("--in-image",) if job.is_in_image else ("--workdir", "/")
+    run = ("run", "--inventory", inventory, "--quiet", "--name", "mrunkit doctor")
+    return [*run, *ranks, *limits, "--time-limit", f"{job.seconds:g}", *where, job.program]
 
 
 def run_job(words: Sequence[str], *, longest: float) -> Completed:
@@ -113,9 +121,7 @@ def run_job(words: Sequence[str], *, longest: float) -> Completed:
     return Completed(status=process.returncode, stdout=stdout, stderr=stderr)
 
 
-def job_problems(
-    ended: Completed, *, agents: int, head: str, is_at_head: bool = False
-) -> Iterator[Problem]:
+def job_problems(ended: Completed, job: Job, *, head: str, is_at_head: bool) -> Iterator[Problem]:
     """Why the job is no proof; `head` is a host of the lab that could start it, or has."""
     if ended.status != 0:
         said = [line.removeprefix("mrunkit: ") for line in ended.stderr.splitlines() if line]
@@ -132,10 +138,12 @@ def job_problems(
         )
         return
     ranks = {int(rank) for rank, _ in _met(ended)}
-    if ranks != set(range(2 * agents)):
+    if ranks != set(range(job.ranks)):
+        program = f"--in-image {PROGRAM_IN_IMAGE}" if job.is_in_image else "PROGRAM"
         yield Problem(
-            what=f"{len(ranks)} of {2 * agents} ranks said where they are",
-            remedy="run the job by hand: mrunkit run -i INVENTORY --in-image mpi-hello",
+            what=f"{len(ranks)} of {job.ranks} ranks said where they are",
+            remedy="run one by hand: "
+            f"mrunkit run -i INVENTORY -N {job.agents} -n {job.ranks} {program}",
         )
 
 

@@ -12,6 +12,7 @@ from client import HELLO, Mrunkit
 from served import Served
 
 from mrunkit.provision.doctor.mpi_job import (
+    Job,
     compile_command,
     job_problems,
     job_seen,
@@ -131,9 +132,9 @@ def test_doctors_job_proves_a_lab(
     monkeypatch.setenv("MRUNKIT_STATE_DIR", str(mrunkit.state_dir))
     monkeypatch.setenv("TMPDIR", str(mrunkit.tmp))
     path = inventory(serve(agents=agents).port, PLAIN)
-    words = job_words(path, agents=4, program=str(hello), is_in_image=False, seconds=20)
-    ended = run_job(words, longest=60)
-    problems = list(job_problems(ended, agents=4, head="head"))
+    job = Job(agents=4, program=str(hello), is_in_image=False, seconds=20)
+    ended = run_job(job_words(job, path), longest=job.longest)
+    problems = list(job_problems(ended, job, head="head", is_at_head=False))
     if said is not None:
         assert (problems, job_seen(ended)) == ([], said), ended
     else:

@@ -6,12 +6,14 @@ from ipaddress import IPv4Network
 from pathlib import Path
 
 import pytest
+import yaml
 
 from mrunkit.errors import MrunkitError
 from mrunkit.inventory import InventoryError
 from mrunkit.provision.addresses import keep_addresses, read_addresses
 from mrunkit.provision.lab import Lab, read_lab
-from mrunkit.provision.packaged import example_inventory
+from mrunkit.provision.packaged import example_inventory, playbooks_directory
+from mrunkit.provision.role_defaults import DEFAULTS
 
 INVENTORY = """\
 [masters]
@@ -74,11 +76,12 @@ lab_network_is_encrypted=false
 lab_mesos_authentication=False
 lab_image=
 lab_state_dir={{ inventory_dir }}/state
+zookeeper_port=2182
 """
     read = lab(tmp_path, text)
     assert [host.name for host in read.hosts] == ["m1", "m2", "m3", "a", "nas", "b"]
     assert ([host.name for host in read.managers], read.storage.name) == (["a"], "nas")
-    assert read.master == "zk://m1:2181,m2:2181,m3:2181/mesos"
+    assert read.master == "zk://m1:2182,m2:2182,m3:2182/mesos"
     settings = read.settings
     assert (settings.share, settings.image, settings.principal) == ("/srv/mpi", None, None)
     assert settings.network_is_encrypted is False
@@ -183,7 +186,7 @@ def test_addresses_that_are_cut_off_are_told(tmp_path: Path, text: str) -> None:
     assert "remove it" in str(raised.value.remedy)
 
 
-def test_the_example_lab_is_that_of_table_3_1() -> None:
+def test_the_example_lab_has_five_hosts() -> None:
     """Five hosts, of which host0 is all but an agent."""
     read = read_lab(example_inventory())
     assert [host.name for host in read.hosts] == ["host0", "host1", "host2", "host3", "host4"]
@@ -212,3 +215,21 @@ ansible_host = 192.0.2.30
         "host1 is the name of 192.0.2.11 and of 192.0.2.12: give each host its own",
         "host2 is the name of 192.0.2.20:2201 and of 192.0.2.20:2202: give each host its own",
     ]
+
+
+def test_a_roles_variable_is_the_inventorys_else_the_roles(tmp_path: Path) -> None:
+    """Empty is not set; false is."""
+    text = "[masters]\nhost0\n[agents]\nhost1\n[all:vars]\nmpich_prefix=\nnfs_provides_share=no\n"
+    host = lab(tmp_path, text).hosts[0]
+    assert host.role_variable("mpich_prefix") == "/opt/mpich"
+    assert host.role_variable("nfs_provides_share") == "no"
+    assert host.role_variable("client_lab") == "/etc/mrunkit"
+
+
+def test_defaults_of_roles_are_the_roles_own() -> None:
+    """What Python knows of them is what Ansible reads."""
+    roles = playbooks_directory() / "roles"
+    of_roles = {}
+    for path in roles.glob("*/defaults/main.yml"):
+        of_roles |= yaml.safe_load(path.read_text()) or {}
+    assert {name: str(of_roles[name]) for name in DEFAULTS} == DEFAULTS

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from lab_facts import GOOD
 
-from mrunkit.provision.doctor import mesos_agents, mpi_job, reach, swarm
+from mrunkit.provision.doctor import mesos_agents, reach, swarm
 from mrunkit.provision.doctor.facts import Docker, Missing
 from mrunkit.provision.doctor.mesos_agents import ExpectedAgent, RegisteredAgent
 from mrunkit.provision.doctor.swarm import Node
@@ -226,61 +225,3 @@ def test_agents_that_are_not_as_they_should_be_are_told() -> None:
         ("c", "its agent takes no tasks: it was deactivated or drained"),
         ("d", "its agent is not registered"),
     ]
-
-
-def test_a_job_proves_itself_by_all_of_its_ranks() -> None:
-    """Two on each agent, in any order."""
-    met = "".join(f"rank {rank} of 4 on node{rank % 2}\n" for rank in (2, 0, 3, 1))
-    good = Completed(status=0, stdout=met, stderr="")
-    assert list(mpi_job.job_problems(good, agents=2, head="host0")) == []
-    assert mpi_job.job_seen(good) == "4 ranks on 2 nodes met"
-    short = replace(good, stdout="rank 0 of 4 on node0\n")
-    (problem,) = mpi_job.job_problems(short, agents=2, head="host0")
-    assert problem.what == "1 of 4 ranks said where they are"
-
-
-def test_a_job_that_failed_is_told_in_its_own_words() -> None:
-    """With its own remedy, and what helps if this machine is not in the lab."""
-    stderr = "mrunkit: nothing listens at 10.0.0.1:5050\nmrunkit:   check that it runs there\n"
-    ended = failed(stderr, 125)
-    (problem,) = mpi_job.job_problems(ended, agents=2, head="host0")
-    assert problem.what == "status 125: nothing listens at 10.0.0.1:5050"
-    assert problem.remedy == (
-        "check that it runs there; mrunkit bootstrap --tags client puts mrunkit on host0, for labs "
-        "that this machine is not in; or --skip mpi"
-    )
-    (problem,) = mpi_job.job_problems(ended, agents=2, head="host0", is_at_head=True)
-    assert (problem.host, problem.remedy) == ("host0", "check that it runs there")
-
-
-def test_the_job_is_one_that_fits_anywhere() -> None:
-    """And does not wait for ever in a lab that is busy."""
-    words = mpi_job.job_words(
-        Path("lab.ini"), agents=3, program="mpi-hello", is_in_image=True, seconds=60
-    )
-    assert " ".join(words[3:]) == (
-        "mrunkit run --inventory lab.ini --quiet --name mrunkit doctor -N 3 -n 6 -c 0.1 -m 32 "
-        "--wait 15 --start-timeout 60 --time-limit 60 --in-image mpi-hello"
-    )
-
-
-def test_on_a_host_the_job_is_its_own_mrunkits() -> None:
-    """By the lab's user, with the description of the lab that is there."""
-    look, run = mpi_job.client_commands(agents=3, program="mpi-hello", is_in_image=True, user="mpi")
-    assert "-x /usr/local/bin/mrunkit" in look.words[-1]
-    assert (run.user, run.timeout) == ("mpi", mpi_job.longest_for(3))
-    assert run.words[4:8] == (
-        "/usr/local/bin/mrunkit",
-        "run",
-        "--inventory",
-        "/etc/mrunkit/lab.yml",
-    )
-
-
-def test_a_job_over_many_agents_has_more_time() -> None:
-    """Images are unpacked and containers made on all of them, by one master's leave."""
-    few = mpi_job.job_arguments(Path("lab.ini"), agents=4, program="p", is_in_image=True)
-    many = mpi_job.job_arguments(Path("lab.ini"), agents=500, program="p", is_in_image=True)
-    limit = few.index("--time-limit") + 1
-    assert (few[limit], many[limit]) == ("61", "185")
-    assert mpi_job.longest_for(500) > 2 * 185

@@ -86,13 +86,19 @@ class Examination:
 
     def versions(self) -> list[Verdict]:
         """Docker, MPICH and Mesos are the same everywhere."""
-        facts, agents = self._facts, self._registered
+        facts, agents, masters = self._facts, self._registered, self._master_versions()
         mesos: dict[str, str] = {}
         problems = [*facts.problems]
         if isinstance(agents, Missing):
             problems.append(Problem(what=f"Mesos: {agents.why}", remedy="see agents"))
         else:
             mesos = {agent.hostname: agent.version for agent in agents}
+            problems += masters.problems
+            for name, version in masters.by_host.items():
+                if isinstance(version, Missing):
+                    problems.append(Problem(what=version.why, remedy="see agents", host=name))
+                else:
+                    mesos[f"{name} (master)"] = version
         problems += machines.version_problems(facts.by_host, mesos)
         return judged(Check.VERSIONS, problems, seen=machines.versions_seen(facts.by_host, mesos))
 
@@ -372,6 +378,14 @@ class Examination:
 
         asked = self._hosts.ask(ask, [host.name for host in self._lab.masters])
         return _first_that_tells(list(asked.by_host.values()), "no master's host is reached")
+
+    def _master_versions(self) -> Answers[str | Missing]:
+        def ask(name: str, probe: Probe) -> str | Missing:
+            url = f"http://{self._address(name)}:{self._settings.master_port}/version"
+            told = probe.ask("get", url=url, user="", secret="", seconds=MASTER_SECONDS)
+            return mesos_agents.parse_version(told["status"], told["body"])
+
+        return self._hosts.ask(ask, [host.name for host in self._lab.masters])
 
     def _expected(self, host: LabHost) -> ExpectedAgent:
         return ExpectedAgent(

@@ -122,7 +122,7 @@ def nofile_seen(facts: Facts) -> str:
 
 
 def version_problems(facts: Facts, mesos: Mapping[str, str]) -> Iterator[Problem]:
-    """What is not there, or not the same everywhere; `mesos` by master or agent."""
+    """What is not there, or not the same everywhere; `mesos` by agent and master."""
     docker: dict[str, str] = {}
     mpich: dict[str, str] = {}
     for host, of_host in facts.items():

@@ -1,4 +1,4 @@
-"""Whether Mesos' agents are what the inventory says. Pure.
+"""Whether Mesos' agents are what the inventory says, and what masters tell. Pure.
 
 Source of the fields: https://mesos.apache.org/documentation/latest/endpoints/master/slaves/
 """
@@ -53,6 +53,16 @@ def parse_agents(status: int, body: str) -> tuple[RegisteredAgent, ...] | Missin
     except (ValueError, KeyError, TypeError):
         return Missing(why="what answers is no Mesos master")
     return tuple(_parse_agent(raw) for raw in told)
+
+
+def parse_version(status: int, body: str) -> str | Missing:
+    """A master's answer to /version, as `parse_agents` takes it; each answers for itself."""
+    if status != 200:
+        return Missing(why=f"its master does not answer: {body or f'HTTP {status}'}")
+    try:
+        return str(json.loads(body)["version"])
+    except (ValueError, KeyError, TypeError):
+        return Missing(why="what answers is no Mesos master")
 
 
 def _parse_agent(raw: Mapping[str, Any]) -> RegisteredAgent:
@@ -135,7 +145,7 @@ def agent_problems(
 def find_agent(
     wanted: ExpectedAgent, registered: Iterable[RegisteredAgent]
 ) -> RegisteredAgent | None:
-    """By its address, or by its name if it does not tell its address."""
+    """By its address or its name."""
     for agent in registered:
         if agent.address == wanted.address or agent.hostname in (wanted.host, wanted.address):
             return agent

@@ -19,7 +19,7 @@ from mrunkit.provision.doctor.facts import (
     parse_facts,
     parse_mpich,
 )
-from mrunkit.provision.doctor.mesos_agents import parse_agents, parse_resources
+from mrunkit.provision.doctor.mesos_agents import parse_agents, parse_resources, parse_version
 from mrunkit.provision.doctor.overlay import Network, parse_network
 from mrunkit.provision.doctor.reach import mount_type
 from mrunkit.provision.doctor.swarm import Node, parse_nodes
@@ -249,6 +249,15 @@ def test_a_masters_agents_are_those_that_take_tasks_and_those_that_do_not() -> N
 def test_a_master_that_does_not_tell_is_a_reason(status: int, body: str, why: str) -> None:
     """Rather than no agents."""
     assert parse_agents(status, body) == Missing(why=why)
+
+
+def test_a_master_tells_its_own_version() -> None:
+    """All of three do, also those that do not lead."""
+    assert parse_version(200, '{"version": "1.11.0", "git_sha": "x"}') == "1.11.0"
+    refused = "[Errno 111] Connection refused"
+    assert parse_version(0, refused) == Missing(why=f"its master does not answer: {refused}")
+    assert parse_version(503, "") == Missing(why="its master does not answer: HTTP 503")
+    assert parse_version(200, "[]") == Missing(why="what answers is no Mesos master")
 
 
 def test_resources_are_read_as_mesos_reads_them() -> None:

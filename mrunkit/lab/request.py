@@ -1,4 +1,4 @@
-"""What a lab is asked to be, checked. Pure."""
+"""What a lab is asked to be, checked."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from mrunkit.errors import MrunkitError, UsageError
 DEFAULT_NAME = "lab"
 DEFAULT_HOSTS = 3
 MOST_HOSTS = 200
-"""What a /24 holds above the addresses that are left to gateways."""
+"""A /24 holds them, above the addresses that are left to gateways."""
 
 
 class LabError(MrunkitError):

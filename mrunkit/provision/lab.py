@@ -21,13 +21,11 @@ from mrunkit.inventory import (
     read_listing,
 )
 from mrunkit.provision.addresses import read_addresses
+from mrunkit.provision.groups import GROUPS, group_problems
 from mrunkit.provision.host_lines import hosts_named_twice, read_ini
 from mrunkit.provision.lab_settings import LabSettings, Variables, parse_settings
 from mrunkit.provision.packaged import playbooks_directory
 from mrunkit.provision.role_defaults import DEFAULTS
-
-GROUPS = ("masters", "managers", "storage", "agents")
-_MADE_BY_ANSIBLE = {"all", "ungrouped"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,7 +129,7 @@ def parse_lab(
     inventory_dir = inventory if inventory.is_dir() else inventory.parent
     settings = parse_settings(variables, inventory_dir)
     problems = [
-        *_group_problems(members),
+        *(f"{problem}: {remedy}" for problem, remedy in group_problems(members)),
         *hosts_named_twice(ini),
         *_host_problems(hosts.values()),
         *variables.problems,
@@ -178,22 +176,6 @@ def _hosts(listing: Listing, members: Mapping[str, Sequence[str]]) -> Iterator[L
             groups=frozenset(group for group, names in members.items() if host.name in names),
             variables=own,
         )
-
-
-def _group_problems(members: Mapping[str, Sequence[str]]) -> Iterator[str]:
-    counts = {group: len(members.get(group, ())) for group in GROUPS}
-    others = [group for group in members if group not in {*GROUPS, *_MADE_BY_ANSIBLE}]
-    named = f" (other groups there are: {', '.join(others)})" if others else ""
-    if counts["masters"] not in (1, 3):
-        yield f"[masters] must have 1 or 3 hosts, not {counts['masters']}{named}"
-    if counts["agents"] == 0:
-        yield f"[agents] has no host: jobs have nowhere to run{named}"
-    if counts["managers"] not in (0, 1, 3):
-        yield f"[managers] must have 1 or 3 hosts, not {counts['managers']}"
-    if counts["storage"] > 1:
-        yield f"[storage] must have 1 host, not {counts['storage']}"
-    for name in members.get("ungrouped", ()):
-        yield f"{name} is in no group: put it into [agents], or into a group of your own"
 
 
 def _host_problems(hosts: Iterable[LabHost]) -> Iterator[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 from mrunkit.provision.fitness.found import (
     Host,
@@ -14,67 +15,69 @@ from mrunkit.provision.fitness.found import (
     of_inventory,
     with_probe,
 )
+from mrunkit.provision.groups import everyone, group_problems
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Cause:
+    """Why a host is not reached."""
+
+    words: str
+    """That ssh says, in lower case."""
+    remedy: str
+    check: str = "reach"
+
+
+_CAUSES = (
+    _Cause(
+        words="could not resolve",
+        check="names",
+        remedy="correct the name in the inventory, or give its address as ansible_host",
+    ),
+    _Cause(
+        words="host key verification failed",
+        remedy="connect once by hand with ssh and compare the key; if it changed with a new"
+        " installation, remove the old one with ssh-keygen -R",
+    ),
+    # Before what it leads to.
+    _Cause(
+        words="no such identity",
+        remedy="correct ansible_ssh_private_key_file in the inventory",
+    ),
+    _Cause(
+        words="permission denied",
+        remedy="check ansible_user and ansible_ssh_private_key_file; ssh-copy-id installs a key",
+    ),
+    _Cause(words="connection refused", remedy="check that sshd runs there, and ansible_port"),
+)
+_NO_ANSWER = _Cause(
+    words="",
+    remedy="check that it is on, and its address, route and firewall;"
+    " to do without it for now, take it out of the inventory",
+)
 
 
 def check_groups(hosts: Sequence[Host], settings: Settings) -> Iterator[Problem]:
     """The groups say who is what, in numbers that can work."""
-    for group in ("masters", "agents"):
-        if not settings.members(group):
-            remedy = f"name its hosts under [{group}]; see `mrunkit init` for an example"
-            yield of_inventory("groups", f"group [{group}] is missing or has no host", remedy)
-    for group in ("masters", "managers"):
-        if len(members := settings.members(group)) not in (0, 1, 3):
-            yield of_inventory(
-                "groups",
-                f"group [{group}] has {len(members)} hosts: {enumerated(members)}",
-                "name 1, or 3 of which any two can decide",
-            )
-    if len(members := settings.members("storage")) > 1:
-        yield of_inventory(
-            "groups",
-            f"group [storage] has {len(members)} hosts: {enumerated(members)}",
-            "name the one that exports the share",
-        )
+    for problem, remedy in group_problems(settings.groups):
+        yield of_inventory("groups", problem, remedy)
 
 
 def check_reach(hosts: Sequence[Host], settings: Settings) -> Iterator[Problem]:
     """Each host answers, by a name that resolves and with a key that fits."""
-    causes = {
-        "could not resolve": (
-            "names",
-            "correct the name in the inventory, or give its address as ansible_host",
-        ),
-        "host key verification failed": (
-            "reach",
-            "connect once by hand with ssh and compare the key; if it changed with a new"
-            " installation, remove the old one with ssh-keygen -R",
-        ),
-        # Before what it leads to.
-        "no such identity": (
-            "reach",
-            "correct ansible_ssh_private_key_file in the inventory",
-        ),
-        "permission denied": (
-            "reach",
-            "check ansible_user and ansible_ssh_private_key_file; ssh-copy-id installs a key",
-        ),
-        "connection refused": ("reach", "check that sshd runs there, and ansible_port"),
-        # In whatever else ssh says.
-        "": (
-            "reach",
-            "check that it is on, and its address, route and firewall;"
-            " to do without it for now, take it out of the inventory",
-        ),
-    }
     for host in hosts:
         if host.unreachable is None:
             continue
         said = host.unreachable.rpartition("Failed to connect to the host via ssh: ")[2]
         lines = [line.strip() for line in said.strip().splitlines()] or ["no answer"]
-        cause = next(cause for cause in causes if cause in said.lower())
-        check, remedy = causes[cause]
-        line = [line for line in lines if cause in line.lower()][-1]
-        yield Problem(check=check, host=host.name, problem=f"unreachable: {line}", remedy=remedy)
+        cause = next((cause for cause in _CAUSES if cause.words in said.lower()), _NO_ANSWER)
+        line = [line for line in lines if cause.words in line.lower()][-1]
+        yield Problem(
+            check=cause.check,
+            host=host.name,
+            problem=f"unreachable: {line}",
+            remedy=cause.remedy,
+        )
 
 
 def check_duplicates(hosts: Sequence[Host], settings: Settings) -> Iterator[Problem]:
@@ -147,17 +150,20 @@ def check_addresses(hosts: Sequence[Host], settings: Settings) -> Iterator[Probl
         else:
             continue
         yield Problem(check="names", host=host.name, problem=problem, remedy=remedy)
-    everyone = {name for members in settings.groups.values() for name in members}
-    known = {host.name for host in hosts} | set(settings.known_addresses)
-    for name in sorted(everyone - known):
+
+
+def check_left_out(hosts: Sequence[Host], settings: Settings) -> Iterator[Problem]:
+    """With --limit: who is left out is known already, and has nobody new to learn of."""
+    left_out = everyone(settings.groups) - {host.name for host in hosts}
+    for name in sorted(left_out - set(settings.known_addresses)):
         yield Problem(
             check="names",
             host=name,
             problem="is left out of this run, and no earlier one noted its address",
             remedy="run once without --limit; if it is down, take it out of the inventory",
         )
-    for host in hosts:
-        if host.is_new and everyone - {host.name for host in hosts}:
+    for host in hosts if left_out else ():
+        if host.is_new:
             yield Problem(
                 check="names",
                 host=host.name,
@@ -174,8 +180,7 @@ def check_subnet(hosts: Sequence[Host], settings: Settings) -> Iterator[Problem]
         remedy = "write a network such as 10.0.9.0/24"
         yield of_inventory("subnet", f"lab_network_subnet: {error}", remedy)
         return
-    everyone = {name for members in settings.groups.values() for name in members}
-    count = max(len(everyone), len(hosts))
+    count = max(len(everyone(settings.groups)), len(hosts))
     # On each host one for the overlay itself and one for a job's container; one for mpiexec;
     # the network's own, its gateway's and the broadcast's.
     wanted = 2 * count + 4

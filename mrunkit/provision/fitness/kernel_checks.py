@@ -11,19 +11,11 @@ from mrunkit.provision.fitness.machine_checks import REDHAT_LIKE
 
 ENCRYPTION_MATCHES = ("xt_bpf", "xt_u32")
 """Docker sorts out what is to be encrypted with one of them."""
-
-
 BPF_SINCE = (20, 10, 24)
-
-
 BPF_SINCE_IN_23 = (23, 0, 3)
 """With these it began to try bpf where there is no u32 (CVE-2023-28840 and its like)."""
-
-
 BPF_ALONE_SINCE = (25, 0, 0)
 """By now it takes bpf and nothing else (moby#45281)."""
-
-
 OLDEST_DOCKER = {
     ("debian", "13"): {"distribution": 26, "repository": 28},
     ("ubuntu", "24.04"): {"repository": 26},
@@ -114,32 +106,39 @@ def check_docker(hosts: Sequence[Host], settings: Settings) -> Iterator[Problem]
     is_own = source == "repository" and bool(settings.docker_repository_url)
     for host, probe in with_probe(hosts):
         system = probe["system"].get("ID", ""), probe["system"].get("VERSION_ID", "")
-        begins = OLDEST_DOCKER.get(system, {})
-        oldest = begins.get(source, 0)
-        has_older = is_own or oldest <= most
+        oldest_by_source = OLDEST_DOCKER.get(system, {})
+        oldest = 0 if is_own else oldest_by_source.get(source, 0)
         there = docker_numbers(probe["docker"])
-        if there[0] <= most if there else has_older:
+        if there:
+            is_fit, seen = there[0] <= most, f"Docker {probe['docker']}"
+        else:
+            is_fit, seen = oldest <= most, f"no Docker, and its {source} none before {oldest}"
+        if is_fit:
             continue
-        none = f"no Docker, and its {source} none before {oldest}"
-        seen = f"Docker {probe['docker']}" if there else none
+        ways = [
+            *_ways_to_older_docker(
+                oldest_by_source, has_older=oldest <= most, is_there=bool(there)
+            ),
+            "take the maintained fork of Mesos (mesos_package=aventer-mesos, and"
+            " docker_max_major='' if that is set)",
+        ]
         yield Problem(
             check="docker",
             host=host.name,
             problem=f"has {seen}; docker_max_major is {most}, as agents of Apache Mesos start no"
             " container with a newer one",
-            remedy=_way_to_older_docker(begins, is_there=bool(there), has_older=has_older)
-            + "take the maintained fork of Mesos (mesos_package=aventer-mesos, and"
-            " docker_max_major='' if that is set)",
+            remedy=", or ".join(ways),
         )
 
 
-def _way_to_older_docker(begins: Mapping[str, int], *, is_there: bool, has_older: bool) -> str:
-    """What to do for one before an "or", if there is any."""
-    if not has_older and "distribution" in begins:
-        return ""
-    steps = ["remove it"] if is_there else []
-    steps += [] if has_older else ["leave docker_source out"]
-    return " and ".join(steps) + ", or "
+def _ways_to_older_docker(
+    oldest_by_source: Mapping[str, int], *, has_older: bool, is_there: bool
+) -> Iterator[str]:
+    """How to get one that is old enough, if the system's sources have any."""
+    if has_older:  # and there is a newer one
+        yield "remove it"
+    elif "distribution" not in oldest_by_source:
+        yield ("remove it and " if is_there else "") + "leave docker_source out"
 
 
 def check_cgroups(hosts: Sequence[Host], settings: Settings) -> Iterator[Problem]:

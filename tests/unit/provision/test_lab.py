@@ -118,9 +118,10 @@ lab_network=other
 """
     assert sorted(problems(tmp_path, text)) == sorted(
         [
-            "[masters] must have 1 or 3 hosts, not 2 (other groups there are: slaves)",
-            "[agents] has no host: jobs have nowhere to run (other groups there are: slaves)",
-            "[storage] must have 1 host, not 2",
+            "group [masters] has 2 hosts: m1, m2: name 1, or 3 of which any two can decide",
+            "group [agents] is missing or has no host (other groups there are: slaves): name its "
+            "hosts under [agents]; see `mrunkit init` for an example",
+            "group [storage] has 2 hosts: m1, m2: name the one that exports the share",
             "stray is in no group: put it into [agents], or into a group of your own",
             "a and b have one address, 192.0.2.1",
             "there is no variable lab_shar; lab_share?",

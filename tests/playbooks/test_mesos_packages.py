@@ -25,6 +25,8 @@ PACKAGES: dict[str, object] = {
     "mesos_more_packages": [],
 }
 KEY = "/etc/apt/keyrings/mesos.asc"
+BINARY_KEY = "/etc/apt/keyrings/mesos.gpg"
+SOURCES = "/etc/apt/sources.list.d/mesos.list"
 STATUS = "dpkg-query --show --showformat='${db:Status-Status} ${Version}' mesos 2> /dev/null; true"
 
 
@@ -114,11 +116,23 @@ def test_another_key_is_taken(hosts: LabHosts) -> None:
     assert held == ["first", "second", "third"]
 
 
+def test_a_key_without_armor_is_one_too(hosts: LabHosts) -> None:
+    """As `gpg --export` writes it; apt takes it by another name."""
+    settings = {**PACKAGES, "mesos_repository": "file:/srv/mesos ./"}
+    (hosts.directory / "4.gpg").write_bytes(b"\x99\x01\r\x04")
+    hosts.play(*STEPS, **settings, mesos_repository_key="4.gpg")
+    again = hosts.play(*STEPS, "--check", **settings, mesos_repository_key="4.gpg")
+    assert set(again.changed.values()) == {0}
+    named = f"deb [signed-by={BINARY_KEY}] file:/srv/mesos ./"
+    assert named in hosts.on("host0", "cat", SOURCES).splitlines()
+    assert hosts.on("host0", "readlink", BINARY_KEY) == KEY
+
+
 def test_teardown_takes_the_package_out_with_its_settings(hosts: LabHosts) -> None:
     """Nothing of it is left, but for settings that were there before the lab."""
-    hosts.play(*TEARDOWN, **PACKAGES)
+    hosts.play(*TEARDOWN, **PACKAGES, mesos_repository_key="4.gpg")
 
     left = {host: status(hosts, host) for host in hosts.containers}
     assert left == {"host0": "", "host1": f"config-files {VERSION}", "host2": ""}
-    assert not hosts.present("host0", "/etc/mesos", KEY, "/etc/apt/sources.list.d/mesos.list")
+    assert not hosts.present("host0", "/etc/mesos", KEY, BINARY_KEY, SOURCES)
     assert hosts.on("host1", "ls", "/etc/mesos").split() == ["zk"]

@@ -117,7 +117,7 @@ def test_an_mpiexec_whose_ranks_do_not_meet_is_refused(without_mpich: LabHosts) 
     assert [each.failed for each in played] == [{"host0": 0, "host1": 0, "host2": 1}] * 2
     said = " ".join(played[0].output.split())
     assert "ended with status 0 after: world of 1. Set mpich_install=source" in said
-    assert hosts.on("host2", "sh", "-c", "ls -d /opt/mpich /var/tmp/mrunkit*", check=False) == ""
+    assert hosts.on("host2", "sh", "-c", "ls -d /opt/mpich /var/lib/mrunkit-*", check=False) == ""
 
 
 def version_of_package(hosts: LabHosts, host: str) -> str:

@@ -145,6 +145,12 @@ def test_only_nftables_chains_that_see_ipv4_are_found(family: str, expected: lis
     assert probe.nftables_chains(ruleset) == expected
 
 
+def test_a_chain_of_nftables_may_be_called_as_iptables_one() -> None:
+    """As in the sample that Red Hat's package of nftables brings."""
+    ruleset = NFTABLES.replace("inet filter", "inet nftables_svc").replace("input {", "INPUT {")
+    assert probe.nftables_chains(ruleset % ("accept", "reject")) == ["inet nftables_svc INPUT"]
+
+
 def test_networks_are_read_off_the_routing_table() -> None:
     """As /proc/net/route of a host with Docker shows it, without the default route."""
     routes = (

@@ -101,10 +101,11 @@ def iptables_is_closed(listed):
 def nftables_chains(ruleset):
     """The input chains of `nft list ruleset` that turn away what nothing else let in.
 
-    As "family table chain"; INPUT is left out, which is iptables' own and asked there, and so is
-    what is not of a family that has IPv4's addresses.
+    As "family table chain"; iptables' own is left out, which is asked there, and so is what is not
+    of a family that has IPv4's addresses.
     """
     chains, family, table, chain, is_input = [], "", "", "", False
+    of_iptables = ("ip", "filter", "INPUT")
     for line in ruleset.splitlines():
         words = line.split()
         if words[:1] == ["table"]:
@@ -112,7 +113,8 @@ def nftables_chains(ruleset):
         elif words[:1] == ["chain"]:
             chain, is_input = words[1], False
         elif words[:1] == ["type"]:
-            is_input = "hook input" in line and chain != "INPUT" and family in ("ip", "inet")
+            is_input = "hook input" in line and family in ("ip", "inet")
+            is_input = is_input and (family, table, chain) != of_iptables
         rule = re.sub(r"^counter packets \d+ bytes \d+ ", "", line.strip())
         turns_away = "policy drop" in rule or re.match(r"(drop|reject)\b", rule)
         name = "%s %s %s" % (family, table, chain)

@@ -25,7 +25,7 @@ from mrunkit.lab.request import Backend, GuestSize, LabRequest, Suite, recipe
 from mrunkit.settings import cache_dir
 
 PLAYBOOKS = Path(__file__).parents[2] / "playbooks"
-CONTAINER_SKIPS = ("nfs", "share", "vxlan", "disk")
+CONTAINER_SKIPS = ("nfs", "share", "vxlan", "disk", "mesos")
 """The kernel of a machine that runs tests need have neither NFS nor ESP nor much room."""
 
 CONTAINER_VARIABLES: Mapping[str, object] = {

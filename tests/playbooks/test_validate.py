@@ -86,8 +86,8 @@ def test_missing_groups_are_told_first(lab_hosts: LabHosts, inventory: Path) -> 
     text = inventory_text(lab_hosts).replace("[masters]", "[master]").replace("[agents]", "[slave]")
     inventory.write_text(text)
     told = refused(lab_hosts, inventory).output
-    assert "inventory: group [masters] is missing or has no host [groups]" in told
-    assert "inventory: group [agents] is missing or has no host [groups]" in told
+    for group in ("masters", "agents"):
+        assert f"inventory: group [{group}] is missing or has no host (other groups" in told
 
 
 def test_hosts_that_lack_what_ansible_needs_are_told(lab_hosts: LabHosts, inventory: Path) -> None:
@@ -118,11 +118,12 @@ def test_a_copied_disk_is_told(lab_hosts: LabHosts) -> None:
 
 
 def test_settings_that_the_hosts_cannot_meet_are_told(lab_hosts: LabHosts) -> None:
-    """An interface that is not there, a user that is not there, more disk than there is."""
+    """What is not there: an interface, a user, so much disk, addresses, a place of Mesos."""
     told = refused(
         lab_hosts,
         lab_interface="ib7",
         lab_user="nobody-of-this-name",
+        lab_network_subnet="10.0.9.0/30",
         validate_free_mib={"/usr": 1 << 40},
         validate_skip=["nfs"],
     ).output
@@ -130,6 +131,9 @@ def test_settings_that_the_hosts_cannot_meet_are_told(lab_hosts: LabHosts) -> No
     assert f"{everyone}: no IPv4 address of its interface ib7 [names]" in told
     assert f"{everyone}: has no user nobody-of-this-name [user]" in told
     assert f"{1 << 40} MiB wanted [disk]" in told
+    small = "lab_network_subnet 10.0.9.0/30 has 4 addresses, 3 hosts want 10"
+    assert f"inventory: {small} [subnet]" in told
+    assert "inventory: does not say where Mesos comes from" in told
 
 
 def test_what_the_share_would_hide_is_told(lab_hosts: LabHosts) -> None:

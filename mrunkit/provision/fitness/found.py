@@ -64,6 +64,8 @@ class Settings:
     docker_repository_url: str
     """Empty: Docker's own."""
     docker_is_upgraded: bool
+    is_mesos_placed: bool
+    """The inventory says where it comes from, or no step of this run needs it."""
     needs_cgroups_v1: bool
     """Its agents are to be Apache Mesos' own, and run containers."""
     clock_tolerance: float

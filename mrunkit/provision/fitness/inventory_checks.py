@@ -172,6 +172,18 @@ def check_left_out(hosts: Sequence[Host], settings: Settings) -> Iterator[Proble
             )
 
 
+def check_mesos(hosts: Sequence[Host], settings: Settings) -> Iterator[Problem]:
+    """There is a place that Mesos comes from."""
+    if not settings.is_mesos_placed:
+        yield of_inventory(
+            "mesos",
+            "does not say where Mesos comes from, and no place stays: Apache Mesos is in the Attic",
+            "set mesos_repository (and mesos_repository_key) to a repository with packages of it;"
+            " or mesos_install=archive, mesos_archive to a path or URL, and mesos_archive_sha256 to"
+            " the 64 hex digits of its SHA-256",
+        )
+
+
 def check_subnet(hosts: Sequence[Host], settings: Settings) -> Iterator[Problem]:
     """The overlay's subnet is free, and has an address for all that will be in it."""
     try:

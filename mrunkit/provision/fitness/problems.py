@@ -24,6 +24,7 @@ from mrunkit.provision.fitness.inventory_checks import (
     check_duplicates,
     check_groups,
     check_left_out,
+    check_mesos,
     check_reach,
     check_subnet,
     check_user,
@@ -60,6 +61,7 @@ CHECKS: tuple[Check, ...] = (
     check_kernel,
     check_docker,
     check_cgroups,
+    check_mesos,
     check_subnet,
 )
 """In the order in which one would mend what they find."""

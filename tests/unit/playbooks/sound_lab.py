@@ -24,6 +24,7 @@ SOUND_SETTINGS = {
     "docker_max_major": "25",
     "docker_repository_url": "",
     "docker_is_upgraded": False,
+    "is_mesos_placed": True,
     "needs_cgroups_v1": True,
     "clock_tolerance": 10.0,
     "free_mib": {"/var/lib": 2048, "/usr": 512},

@@ -32,6 +32,13 @@ def test_groups_that_cannot_work_are_named(groups: dict[str, list[str]], expecte
     assert problems(sound_lab(), groups=lab) == [("groups", None, expected)]
 
 
+def test_an_inventory_says_where_mesos_comes_from() -> None:
+    """Or hosts would be changed by all steps before that of Mesos."""
+    ((check, host, problem),) = problems(sound_lab(), is_mesos_placed=False)
+    assert (check, host) == ("mesos", None)
+    assert problem.startswith("does not say where Mesos comes from")
+
+
 @pytest.mark.parametrize(
     ("message", "check", "told", "remedy"),
     [

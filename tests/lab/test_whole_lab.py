@@ -94,6 +94,16 @@ def _changed(log: str) -> dict[str, int]:
     }
 
 
+def test_check_leaves_bare_hosts_as_they_are(lab: Lab) -> None:
+    """It tells what would be changed on all of them."""
+    changed = _changed(lab.bootstrap("--check"))
+    assert set(changed) == set(HOSTS)
+    assert all(changed.values())
+    marks = "ls -d /var/lib/mrunkit /etc/mesos /opt/mpich; grep -l mrunkit /etc/hosts /etc/fstab"
+    for host in HOSTS:
+        assert lab.on(host, f"{{ {marks}; }} 2> /dev/null; true") == ""
+
+
 def test_goes_on_after_a_run_that_was_cut_off(lab: Lab) -> None:
     """A bootstrap that is interrupted half way leaves hosts that the next one makes a lab of."""
     told = []
@@ -120,9 +130,30 @@ def test_goes_on_after_a_run_that_was_cut_off(lab: Lab) -> None:
 
 
 def test_second_run_changes_nothing(lab: Lab) -> None:
-    """All tasks find what they would have made."""
-    log = lab.bootstrap()
+    """All tasks find what they would have made; then doctor looks, where it can run its job."""
+    without = () if lab.runs_jobs else ("--no-doctor",)
+    done = lab.mrunkit("bootstrap", *without, str(lab.inventory))
+    assert done.returncode == 0, done.stdout + done.stderr + lab.log()
+    assert _changed(lab.log()) == dict.fromkeys(HOSTS, 0), lab.log()
+    assert bool(re.search(r"^pass +mpi ", done.stdout, re.MULTILINE)) == lab.runs_jobs
+
+
+def test_check_finds_nothing_to_change_in_a_finished_lab(lab: Lab) -> None:
+    """Though it can try nothing out."""
+    log = lab.bootstrap("--check")
     assert _changed(log) == dict.fromkeys(HOSTS, 0), log
+
+
+def test_share_is_exported_to_the_labs_hosts_alone(lab: Lab) -> None:
+    """Over NFS version 4, to each by its address; root there is nobody."""
+    if lab.backend != "qemu":
+        pytest.skip("containers have no NFS: their share is a volume")
+    exported = lab.on("host0", "exportfs -v").split()
+    addresses = {lab.on("host0", f"getent ahostsv4 {host}").split()[0] for host in HOSTS[1:]}
+    clients = [word for word in exported if "(" in word]
+    assert {client.partition("(")[0] for client in clients} == addresses
+    assert all("root_squash" in client and "no_root" not in client for client in clients)
+    assert lab.on("host1", "ls /share; findmnt --noheadings --types nfs4 /share")
 
 
 def test_doctor_finds_all_in_order(lab: Lab) -> None:

@@ -64,9 +64,9 @@ class Lab:
             pytest.fail(f"{host}: {command}: {done.returncode}\n{done.stdout}{done.stderr}")
         return done.stdout.strip()
 
-    def bootstrap(self) -> str:
+    def bootstrap(self, *words: str) -> str:
         """Bootstrap to the end, without doctor; returns what Ansible told of the hosts."""
-        done = self.mrunkit("bootstrap", "--no-doctor", str(self.inventory))
+        done = self.mrunkit("bootstrap", "--no-doctor", *words, str(self.inventory))
         if done.returncode:
             pytest.fail(f"bootstrap: {done.returncode}\n{done.stdout}{done.stderr}{self.log()}")
         return self.log()

@@ -28,6 +28,15 @@ iptables -A INPUT -m conntrack --ctstate ESTABLISHED,RELATED -j ACCEPT
 iptables -A INPUT -p tcp --dport 22 -j ACCEPT
 iptables -P INPUT DROP
 """
+CLOSED_WITH_NFTABLES = """
+export DEBIAN_FRONTEND=noninteractive
+apt-get -q update && apt-get -qy install --no-install-recommends nftables
+nft add table inet filter
+nft 'add chain inet filter input { type filter hook input priority 0; policy drop; }'
+nft add rule inet filter input iif lo accept
+nft add rule inet filter input ct state established,related accept
+nft add rule inet filter input tcp dport 22 accept
+"""
 INSTALL_FIREWALLD = """
 export DEBIAN_FRONTEND=noninteractive
 apt-get -q update && apt-get -qy install --no-install-recommends firewalld iptables
@@ -188,6 +197,28 @@ def test_a_firewall_is_opened_to_the_lab_and_to_nobody_else(converged: LabHosts)
     finally:
         converged.on("host1", "systemctl", "disable", "--now", "mrunkit-firewall", check=False)
         converged.on("host1", "sh", "-c", OPENED)
+
+
+def test_a_firewall_of_nftables_is_opened_as_well(converged: LabHosts) -> None:
+    """By rules in its own chain, which are the lab's by their comment; once each."""
+    chain = ("nft", "list", "chain", "inet", "filter", "input")
+    converged.on("host1", "sh", "-ec", CLOSED_WITH_NFTABLES)
+    try:
+        before = converged.on("host1", *chain)
+        converged.play("validate.yml", "base.yml")
+        assert set(converged.play("validate.yml", "base.yml").changed.values()) == {0}
+        assert connects(converged, "host0", "host1", 7777)
+        converged.on("host1", "systemctl", "restart", "mrunkit-firewall")
+        rules = [line for line in converged.on("host1", *chain).splitlines() if "mrunkit" in line]
+        hosts, bridge = sorted(rules, key=lambda rule: "docker_gwbridge" in rule)
+        assert "esp" in hosts
+        assert all(address in hosts for address in converged.addresses.values())
+        assert "accept" in bridge
+        converged.on("host1", "systemctl", "stop", "mrunkit-firewall")
+        assert converged.on("host1", *chain) == before
+    finally:
+        converged.on("host1", "systemctl", "disable", "--now", "mrunkit-firewall", check=False)
+        converged.on("host1", "nft", "delete", "table", "inet", "filter")
 
 
 def test_firewalld_keeps_what_others_have_in_the_firewall(

@@ -117,26 +117,24 @@ def up(
 @lab.command()
 def ls(is_json: Json = False) -> None:
     """List the labs of this account, with their hosts."""
-    from mrunkit.output import aligned
+    from mrunkit.errors import ExitStatus
+    from mrunkit.lab.request import LabError
+    from mrunkit.output import say_error
 
-    entries = [_entry(directory, lab) for directory, lab in _labs().all()]
+    found = _labs().all()
+    entries = [
+        _unreadable(directory) if isinstance(lab, LabError) else _entry(directory, lab)
+        for directory, lab in found
+    ]
     if is_json:
         print(json.dumps(entries))
-        return
-    if not entries:
-        print("no labs; make one: mrunkit lab up")
-        return
-    rows: list[tuple[str, ...]] = [("LAB", "BACKEND", "HOST", "STATE", "ADDRESS", "SSH")]
-    for entry in entries:
-        if not entry["hosts"]:
-            rows.append((entry["name"], entry["backend"], "-", entry["state"], "-", "-"))
-        for host in entry["hosts"]:
-            ssh = f"{host['user']}@{host['ssh_address']}:{host['ssh_port']}"
-            state = host["state"] if entry["state"] != "incomplete" else "incomplete"
-            rows.append(
-                (entry["name"], entry["backend"], host["name"], state, host["address"], ssh)
-            )
-    print("\n".join(aligned(rows)))
+    else:
+        print(_table(entries) if entries else "no labs; make one: mrunkit lab up")
+    errors = [lab for _, lab in found if isinstance(lab, LabError)]
+    for error in errors:
+        say_error(error)
+    if errors:
+        raise typer.Exit(ExitStatus.FAILED)
 
 
 # What follows HOST belongs to the command there.
@@ -226,6 +224,28 @@ def _entry(directory: LabDirectory, found: LabRecord) -> dict[str, Any]:
         "ssh_config": str(directory.ssh_config),
         "hosts": [{**asdict(host), "state": of_hosts[host.name].value} for host in found.hosts],
     }
+
+
+def _unreadable(directory: LabDirectory) -> dict[str, Any]:
+    """The same of a lab of which only the name can be told."""
+    unknown = dict.fromkeys(("backend", "created", "base"))
+    files = {"inventory": str(directory.inventory), "ssh_config": str(directory.ssh_config)}
+    return {"name": directory.name, "state": "unreadable", **unknown, **files, "hosts": []}
+
+
+def _table(entries: list[dict[str, Any]]) -> str:
+    from mrunkit.output import aligned
+
+    rows: list[tuple[str, ...]] = [("LAB", "BACKEND", "HOST", "STATE", "ADDRESS", "SSH")]
+    for entry in entries:
+        backend = entry["backend"] or "-"
+        if not entry["hosts"]:
+            rows.append((entry["name"], backend, "-", entry["state"], "-", "-"))
+        for host in entry["hosts"]:
+            ssh = f"{host['user']}@{host['ssh_address']}:{host['ssh_port']}"
+            state = host["state"] if entry["state"] != "incomplete" else "incomplete"
+            rows.append((entry["name"], backend, host["name"], state, host["address"], ssh))
+    return "\n".join(aligned(rows))
 
 
 def _result(done: Up) -> str:

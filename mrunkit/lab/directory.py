@@ -20,6 +20,8 @@ from mrunkit.lab.record import LabRecord, from_json, to_json
 from mrunkit.lab.request import LabError
 from mrunkit.lab.seed import HostKeys
 
+_OF_ROOT = "if sudo brought it up, run this with sudo too"
+
 
 class LabDirectory:
     """The files of one lab."""
@@ -32,12 +34,21 @@ class LabDirectory:
         self._key = path / "key"
         self._known_hosts = path / "known_hosts"
 
+    @property
+    def name(self) -> str:
+        """The lab's name."""
+        return self.path.name
+
     def read(self) -> LabRecord | None:
         """The lab; None if there is none. Raises LabError if its record cannot be read."""
         try:
             return from_json(self._record.read_text())
         except (FileNotFoundError, NotADirectoryError):
             return None
+        except OSError as error:
+            raise LabError(
+                f"cannot read {self._record}: {error.strerror}", remedy=_OF_ROOT
+            ) from error
         except (ValueError, TypeError, KeyError) as error:
             raise LabError(
                 f"cannot read {self._record}: {error}",
@@ -100,19 +111,25 @@ class Labs:
         """A lab's directory, which may not be there."""
         return LabDirectory(self._root / name)
 
-    def all(self) -> list[tuple[LabDirectory, LabRecord]]:
-        """All labs, by name."""
-        if not self._root.is_dir():
+    def all(self) -> list[tuple[LabDirectory, LabRecord | LabError]]:
+        """All labs, by name; of one that cannot be read, why."""
+        try:
+            found = [LabDirectory(path) for path in sorted(self._root.iterdir())]
+        except (FileNotFoundError, NotADirectoryError):
             return []
-        found = [LabDirectory(path) for path in sorted(self._root.iterdir())]
-        return [(directory, lab) for directory in found if (lab := directory.read()) is not None]
+        except OSError as error:
+            raise LabError(
+                f"cannot list {self._root}: {error.strerror}",
+                remedy="set MRUNKIT_STATE_DIR to a directory of this account",
+            ) from error
+        return [(directory, lab) for directory in found if (lab := _read(directory)) is not None]
 
     def find(self, name: str) -> tuple[LabDirectory, LabRecord]:
         """The lab of this name; raises UsageError if there is none."""
         directory = self.directory(name)
         lab = directory.read()
         if lab is None:
-            names = ", ".join(lab.name for _, lab in self.all())
+            names = ", ".join(other.name for other, _ in self.all())
             raise UsageError(
                 f"there is no lab {name}",
                 remedy=f"there are: {names}"
@@ -123,10 +140,12 @@ class Labs:
 
     @contextlib.contextmanager
     def locked(self, name: str) -> Iterator[LabDirectory]:
-        """A lab's directory, made if need be, that no other mrunkit changes meanwhile."""
+        """A lab's directory, made if need be, that no other mrunkit changes meanwhile.
+
+        Raises LabError if it cannot be made, or is another mrunkit's to change.
+        """
         path = self._root / name
-        path.mkdir(parents=True, exist_ok=True, mode=0o700)
-        lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+        lock = _made_and_opened(path)
         try:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -142,3 +161,24 @@ class Labs:
             with contextlib.suppress(OSError):
                 path.rmdir()  # if it is empty
             os.close(lock)
+
+
+def _read(directory: LabDirectory) -> LabRecord | LabError | None:
+    try:
+        return directory.read()
+    except LabError as error:
+        return error
+
+
+def _made_and_opened(path: Path) -> int:
+    try:
+        path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        raise LabError(
+            f"cannot make {path}: {error.strerror}",
+            remedy="set MRUNKIT_STATE_DIR to a directory that this account may write to",
+        ) from error
+    try:
+        return os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError as error:
+        raise LabError(f"cannot open {path}: {error.strerror}", remedy=_OF_ROOT) from error

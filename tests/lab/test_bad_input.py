@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -40,6 +41,21 @@ def test_no_labs_are_no_error(tmp_path: Path) -> None:
     laboratory = Laboratory(tmp_path)
     assert laboratory.mrunkit("lab", "ls").stdout == "no labs; make one: mrunkit lab up\n"
     assert laboratory.mrunkit("lab", "ls", "--json").stdout == "[]\n"
+
+
+def test_a_lab_that_cannot_be_read_is_listed_as_such(tmp_path: Path) -> None:
+    """As one of sudo's; the reason is told, and nothing else hidden."""
+    laboratory = Laboratory(tmp_path)
+    for name in ("lab", "other"):
+        (tmp_path / "labs" / name / "lab.json").mkdir(parents=True)
+    done = laboratory.mrunkit("lab", "ls", check=False)
+    assert (done.returncode, [line.split() for line in done.stdout.splitlines()[1:]]) == (
+        125,
+        [[name, "-", "-", "unreadable", "-", "-"] for name in ("lab", "other")],
+    )
+    assert done.stderr.count("lab.json: Is a directory") == 2
+    listed = laboratory.mrunkit("lab", "ls", "--json", check=False).stdout
+    assert [entry["state"] for entry in json.loads(listed)] == ["unreadable", "unreadable"]
 
 
 @pytest.mark.parametrize(

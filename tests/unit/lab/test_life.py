@@ -115,7 +115,7 @@ def labs(tmp_path: Path) -> Labs:
 
 def names(labs: Labs) -> list[str]:
     """The labs that are written down."""
-    return [found.name for _, found in labs.all()]
+    return [directory.name for directory, _ in labs.all()]
 
 
 def test_a_lab_that_is_up_is_written_down_whole(labs: Labs) -> None:

@@ -54,7 +54,7 @@ Connect = Callable[[Backend], Hosts]
 
 
 class Wait(Protocol):
-    """Waits until hosts are ready; raises HostFailedError."""
+    """Waits until hosts are ready; raises HostFailedError, or what `states` raises."""
 
     def __call__(
         self,

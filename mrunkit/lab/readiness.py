@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from mrunkit.errors import MrunkitError
 from mrunkit.lab.record import HostRecord, HostState
 from mrunkit.lab.request import LabError
 from mrunkit.lab.tree import Progress
@@ -42,7 +43,10 @@ def wait_until_ready(
     seconds: float,
     progress: Progress,
 ) -> list[Readiness]:
-    """Wait for all hosts; raises HostFailedError for the first that does not get ready."""
+    """Wait for all hosts; raises HostFailedError for the first that does not get ready.
+
+    What keeps `states` from telling is raised as it is.
+    """
 
     async def wait() -> list[Readiness]:
         async with asyncio.TaskGroup() as group:
@@ -56,12 +60,12 @@ def wait_until_ready(
 
     try:
         return asyncio.run(wait())
-    except* HostFailedError as failures:
+    except* MrunkitError as failures:
         # The first that failed ended the others' waiting.
         raise _first(failures) from None
 
 
-def _first(failures: BaseExceptionGroup[HostFailedError]) -> HostFailedError:
+def _first(failures: BaseExceptionGroup[MrunkitError]) -> MrunkitError:
     failure = failures.exceptions[0]
     return _first(failure) if isinstance(failure, BaseExceptionGroup) else failure
 

@@ -24,7 +24,7 @@ from mrunkit.lab.request import (
 
 if TYPE_CHECKING:
     from mrunkit.lab.directory import LabDirectory, Labs
-    from mrunkit.lab.life import Hosts, Up
+    from mrunkit.lab.life import HostBackend, Up
     from mrunkit.lab.record import HostState, LabRecord
 
 Name = Annotated[str, typer.Option("--name", metavar="NAME", help="Of the lab.")]
@@ -186,7 +186,7 @@ def _labs() -> Labs:
     return Labs(read_settings().state_dir / "labs")
 
 
-def _connect(backend: Backend) -> Hosts:
+def _connect(backend: Backend) -> HostBackend:
     """The backend, on this machine; raises MrunkitError if it is not there."""
     from mrunkit.settings import cache_dir, read_settings
 
@@ -257,8 +257,7 @@ def _result(done: Up) -> str:
         + " ".join(host.name for host in done.lab.hosts)
     ]
     lines += [
-        f"  {ready.host}: did not start: {' '.join(ready.failed_units)}"
-        for ready in done.failed_units
+        f"  {one.host}: did not start: {' '.join(one.failed_units)}" for one in done.incomplete
     ]
     lines += [
         f"inventory  {done.directory.inventory}",

@@ -41,7 +41,7 @@ _STATES = {"running": HostState.RUNNING, "restarting": HostState.RUNNING}
 
 
 class DockerHosts:
-    """Containers as hosts; implements life.Hosts."""
+    """Containers as hosts; implements life.HostBackend."""
 
     ready_seconds = READY_SECONDS
 

@@ -22,7 +22,7 @@ from mrunkit.lab.seed import HostKeys
 from mrunkit.lab.tree import Progress
 
 
-class Hosts(Protocol):
+class HostBackend(Protocol):
     """A backend: makes, starts and removes the hosts of labs."""
 
     ready_seconds: float
@@ -50,7 +50,7 @@ class Hosts(Protocol):
         """Remove everything of the lab; what is gone already is as good."""
 
 
-Connect = Callable[[Backend], Hosts]
+Connect = Callable[[Backend], HostBackend]
 
 
 class Wait(Protocol):
@@ -76,7 +76,7 @@ class Up:
     directory: LabDirectory
     was_up: bool
     """All its hosts ran already."""
-    failed_units: tuple[Readiness, ...] = ()
+    incomplete: tuple[Readiness, ...] = ()
     """Hosts of which not everything started."""
 
 
@@ -121,7 +121,11 @@ def states(lab: LabRecord, connect: Connect) -> dict[str, HostState]:
 
 
 def _bring_up(
-    request: LabRequest, directory: LabDirectory, backend: Hosts, progress: Progress, wait: Wait
+    request: LabRequest,
+    directory: LabDirectory,
+    backend: HostBackend,
+    progress: Progress,
+    wait: Wait,
 ) -> Up:
     lab = backend.prepare(request, created=time.time(), progress=progress)
     # From here on there is something to remove, whatever ends this.
@@ -132,18 +136,18 @@ def _bring_up(
         directory.write(lab)
         progress.show(lab.name, "making hosts")
         backend.create(lab, directory, keys)
-        lab, ready = _start(lab, directory, backend, progress, wait)
+        lab, incomplete = _start(lab, directory, backend, progress, wait)
     except BaseException:
         progress.show(lab.name, "removing what was made")
         _remove(lab, directory, backend)
         raise
     lab = replace(lab, is_complete=True)
     directory.write(lab)
-    return Up(lab=lab, directory=directory, was_up=False, failed_units=ready)
+    return Up(lab=lab, directory=directory, was_up=False, incomplete=incomplete)
 
 
 def _start_again(
-    lab: LabRecord, directory: LabDirectory, backend: Hosts, progress: Progress, wait: Wait
+    lab: LabRecord, directory: LabDirectory, backend: HostBackend, progress: Progress, wait: Wait
 ) -> Up:
     found = backend.states(lab)
     missing = sorted(name for name, state in found.items() if state is HostState.MISSING)
@@ -154,18 +158,21 @@ def _start_again(
         )
     if set(found.values()) == {HostState.RUNNING}:
         return Up(lab=lab, directory=directory, was_up=True)
-    lab, ready = _start(lab, directory, backend, progress, wait)
-    return Up(lab=lab, directory=directory, was_up=False, failed_units=ready)
+    lab, incomplete = _start(lab, directory, backend, progress, wait)
+    return Up(lab=lab, directory=directory, was_up=False, incomplete=incomplete)
 
 
 def _start(
-    lab: LabRecord, directory: LabDirectory, backend: Hosts, progress: Progress, wait: Wait
+    lab: LabRecord, directory: LabDirectory, backend: HostBackend, progress: Progress, wait: Wait
 ) -> tuple[LabRecord, tuple[Readiness, ...]]:
-    """Start the hosts and wait for them; raises LabError with what a console said last."""
+    """Start the hosts and wait for them; the lab, and the hosts that are not fully started.
+
+    Raises HostFailedError with what a console said last.
+    """
     lab = backend.start(lab, directory)
     directory.write(lab)
     try:
-        ready = wait(
+        answering = wait(
             lab.hosts,
             directory.ssh_config,
             lambda: backend.states(lab),
@@ -179,7 +186,7 @@ def _start(
             host=error.host,
             remedy=remedy_for(said),
         ) from error
-    return lab, tuple(host for host in ready if host.failed_units)
+    return lab, tuple(host for host in answering if host.failed_units)
 
 
 def _require_same(lab: LabRecord, request: LabRequest, hosts: int | None) -> None:
@@ -197,6 +204,6 @@ def _require_same(lab: LabRecord, request: LabRequest, hosts: int | None) -> Non
     )
 
 
-def _remove(lab: LabRecord, directory: LabDirectory, backend: Hosts) -> None:
+def _remove(lab: LabRecord, directory: LabDirectory, backend: HostBackend) -> None:
     backend.remove(lab)
     directory.clear()

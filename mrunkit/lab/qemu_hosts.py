@@ -36,7 +36,7 @@ _SPEEDS = {
 
 
 class QemuHosts:
-    """Guests as hosts; implements life.Hosts."""
+    """Guests as hosts; implements life.HostBackend."""
 
     ready_seconds = 900.0
     """Three guests without KVM take one to two minutes on two idle processors."""

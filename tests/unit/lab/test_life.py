@@ -244,7 +244,7 @@ def test_two_mrunkits_do_not_change_one_lab_at_once(labs: Labs) -> None:
 def test_a_backend_that_does_not_answer_makes_states_unknown() -> None:
     """`ls` still lists the lab."""
 
-    def refuse(backend: Backend) -> life.Hosts:
+    def refuse(backend: Backend) -> life.HostBackend:
         raise MrunkitError(f"no {backend.value}")
 
     assert life.states(lab(1), refuse) == {"host0": HostState.UNKNOWN}

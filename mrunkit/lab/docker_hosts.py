@@ -17,7 +17,6 @@ from mrunkit.containers.engine import EngineError, explained, remove_container
 from mrunkit.lab import seed
 from mrunkit.lab.addresses import free_subnet, host_address, parse_routes
 from mrunkit.lab.console import INOTIFY_LIMIT, RAISE_INOTIFY, inotify_obstacle
-from mrunkit.lab.directory import LabDirectory
 from mrunkit.lab.record import HostRecord, HostState, LabRecord
 from mrunkit.lab.request import LabError, LabRequest
 from mrunkit.lab.tree import Progress, make_tree, making, setup_for, tree_key
@@ -86,11 +85,8 @@ class DockerHosts:
             )
         return replace(lab, hosts=tuple(placed))
 
-    def create(
-        self, lab: LabRecord, directory: LabDirectory, keys: dict[str, seed.HostKeys]
-    ) -> None:
+    def create(self, lab: LabRecord, keys: dict[str, seed.HostKeys]) -> None:
         """Make the containers, each with files of its own; they do not run yet."""
-        del directory
         with explained(image=lab.base, network=resource_name(lab)):
             self._engine.api.create_volume(resource_name(lab, SHARE), labels=labels(lab))
         for host in lab.hosts:
@@ -103,9 +99,8 @@ class DockerHosts:
                 )
                 self._engine.api.put_archive(made["Id"], "/", seed.archive(files))
 
-    def start(self, lab: LabRecord, directory: LabDirectory) -> LabRecord:
+    def start(self, lab: LabRecord) -> LabRecord:
         """Start what does not run."""
-        del directory
         for host in lab.hosts:
             with explained(image=lab.base, network=resource_name(lab)):
                 self._engine.api.start(resource_name(lab, host.name))

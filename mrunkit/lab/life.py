@@ -34,10 +34,10 @@ class HostBackend(Protocol):
     def place(self, lab: LabRecord, count: int) -> LabRecord:
         """Give the lab its hosts, with addresses."""
 
-    def create(self, lab: LabRecord, directory: LabDirectory, keys: dict[str, HostKeys]) -> None:
+    def create(self, lab: LabRecord, keys: dict[str, HostKeys]) -> None:
         """Make the hosts, which do not run yet."""
 
-    def start(self, lab: LabRecord, directory: LabDirectory) -> LabRecord:
+    def start(self, lab: LabRecord) -> LabRecord:
         """Start what does not run; the lab as its hosts are reached now."""
 
     def states(self, lab: LabRecord) -> dict[str, HostState]:
@@ -135,7 +135,7 @@ def _bring_up(
         keys = directory.make_keys(lab)
         directory.write(lab)
         progress.show(lab.name, "making hosts")
-        backend.create(lab, directory, keys)
+        backend.create(lab, keys)
         lab, incomplete = _start(lab, directory, backend, progress, wait)
     except BaseException:
         progress.show(lab.name, "removing what was made")
@@ -169,7 +169,7 @@ def _start(
 
     Raises HostFailedError with what a console said last.
     """
-    lab = backend.start(lab, directory)
+    lab = backend.start(lab)
     directory.write(lab)
     try:
         answering = wait(

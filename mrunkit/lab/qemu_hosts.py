@@ -14,7 +14,7 @@ from pathlib import Path
 
 from mrunkit.lab import cloud_init, qemu_processes, seed
 from mrunkit.lab.addresses import GUEST_SUBNET, host_address
-from mrunkit.lab.directory import LabDirectory, Labs
+from mrunkit.lab.directory import Labs
 from mrunkit.lab.qemu_command import (
     GuestFiles,
     guest_command,
@@ -94,12 +94,10 @@ class QemuHosts:
         )
         return replace(lab, hosts=hosts)
 
-    def create(
-        self, lab: LabRecord, directory: LabDirectory, keys: dict[str, seed.HostKeys]
-    ) -> None:
+    def create(self, lab: LabRecord, keys: dict[str, seed.HostKeys]) -> None:
         """Make the guests' disks and seeds."""
         for host in lab.hosts:
-            files = _files(lab, directory, host.name)
+            files = self._files(lab, host.name)
             macs = mac_addresses(lab, host.name)
             if _guests(lab).is_cloud_image:
                 image = Path(lab.base)
@@ -116,13 +114,13 @@ class QemuHosts:
                 packed = seed.archive([*seed.ssh_files(keys[host.name]), *own])
                 files.seed.write_bytes(packed)
 
-    def start(self, lab: LabRecord, directory: LabDirectory) -> LabRecord:
+    def start(self, lab: LabRecord) -> LabRecord:
         """Start the guests that do not run, each at the port that it had if that is free."""
         running = self.states(lab)
         hosts = tuple(
             host
             if running[host.name] is HostState.RUNNING
-            else _start(lab, host, _files(lab, directory, host.name))
+            else _start(lab, host, self._files(lab, host.name))
             for host in lab.hosts
         )
         return replace(lab, hosts=hosts)
@@ -131,19 +129,18 @@ class QemuHosts:
         """What becomes of each guest."""
         uuids = {host.name: guest_uuid(lab, host.name) for host in lab.hosts}
         running = qemu_processes.find(set(uuids.values()))
-        directory = self._labs.directory(lab.name)
 
         def state(name: str) -> HostState:
             if uuids[name] in running:
                 return HostState.RUNNING
-            has_disk = _files(lab, directory, name).disk.exists()
+            has_disk = self._files(lab, name).disk.exists()
             return HostState.STOPPED if has_disk else HostState.MISSING
 
         return {name: state(name) for name in uuids}
 
     def last_words(self, lab: LabRecord, host: str) -> str:
         """What a guest's serial console said."""
-        console = _files(lab, self._labs.directory(lab.name), host).console
+        console = self._files(lab, host).console
         return console.read_text(errors="replace") if console.exists() else ""
 
     def remove(self, lab: LabRecord) -> None:
@@ -155,6 +152,17 @@ class QemuHosts:
         uuids = {guest_uuid(lab, host.name) for host in lab.hosts}
         for uuid_, pid in qemu_processes.find(uuids).items():
             qemu_processes.end(uuid_, pid)
+
+    def _files(self, lab: LabRecord, host: str) -> GuestFiles:
+        own = self._labs.directory(lab.name).host(host)
+        base = None if _guests(lab).is_cloud_image else Base(directory=Path(lab.base))
+        return GuestFiles(
+            disk=own / "root.qcow2",
+            console=own / "console.log",
+            seed=own / ("seed" if base is None else "seed.tar"),
+            kernel=None if base is None else base.kernel,
+            initrd=None if base is None else base.initrd,
+        )
 
 
 def _start(lab: LabRecord, host: HostRecord, files: GuestFiles) -> HostRecord:
@@ -176,15 +184,3 @@ def _start(lab: LabRecord, host: HostRecord, files: GuestFiles) -> HostRecord:
 def _guests(lab: LabRecord) -> GuestRecord:
     assert lab.guests is not None, "a lab of guests says what they are"
     return lab.guests
-
-
-def _files(lab: LabRecord, directory: LabDirectory, host: str) -> GuestFiles:
-    own = directory.host(host)
-    base = None if _guests(lab).is_cloud_image else Base(directory=Path(lab.base))
-    return GuestFiles(
-        disk=own / "root.qcow2",
-        console=own / "console.log",
-        seed=own / ("seed" if base is None else "seed.tar"),
-        kernel=None if base is None else base.kernel,
-        initrd=None if base is None else base.initrd,
-    )

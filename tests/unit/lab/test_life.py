@@ -13,7 +13,7 @@ from this_machine import needs_ssh
 
 from mrunkit.errors import MrunkitError, UsageError
 from mrunkit.lab import life
-from mrunkit.lab.directory import LabDirectory, Labs
+from mrunkit.lab.directory import Labs
 from mrunkit.lab.readiness import HostFailedError, Readiness
 from mrunkit.lab.record import HostRecord, HostState, LabRecord
 from mrunkit.lab.request import Backend, LabError, LabRequest, Suite, recipe
@@ -47,16 +47,14 @@ class FakeHosts:
         self._reach("place")
         return replace(lab, hosts=tuple(host(number) for number in range(count)))
 
-    def create(self, lab: LabRecord, directory: LabDirectory, keys: dict[str, HostKeys]) -> None:
+    def create(self, lab: LabRecord, keys: dict[str, HostKeys]) -> None:
         """Make hosts that have keys of their own."""
-        del directory
         assert len({of_host.private for of_host in keys.values()}) == len(lab.hosts)
         self._reach("create")
         self.made |= dict.fromkeys((made.name for made in lab.hosts), HostState.STOPPED)
 
-    def start(self, lab: LabRecord, directory: LabDirectory) -> LabRecord:
+    def start(self, lab: LabRecord) -> LabRecord:
         """Start them."""
-        del directory
         self._reach("start")
         self.made |= dict.fromkeys((made.name for made in lab.hosts), HostState.RUNNING)
         return lab

@@ -102,7 +102,7 @@ def up(
     request = LabRequest(
         name=name,
         backend=backend,
-        hosts=hosts or DEFAULT_HOSTS,
+        hosts=hosts,
         recipe=recipe(backend, suite, is_ready=is_ready, extra=tuple(include or ()), mirror=mirror),
         image=image.resolve() if image is not None else None,
         size=GuestSize(memory=memory, cpus=cpus, acceleration=acceleration, cgroups=cgroups),
@@ -110,7 +110,7 @@ def up(
     check_request(request)
     signal.signal(signal.SIGTERM, _end)
     with bars(sys.stderr, is_terminal=sys.stderr.isatty()) as shown:
-        done = life.up(request, _labs(), _connect, hosts=hosts, progress=shown)
+        done = life.up(request, _labs(), _connect, progress=shown)
     print(json.dumps(_entry(done.directory, done.lab)) if is_json else _result(done))
 
 

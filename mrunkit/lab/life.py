@@ -17,7 +17,7 @@ from mrunkit.lab.console import last_lines, remedy_for
 from mrunkit.lab.directory import LabDirectory, Labs
 from mrunkit.lab.readiness import HostFailedError, Readiness, wait_until_ready
 from mrunkit.lab.record import HostRecord, HostState, LabRecord
-from mrunkit.lab.request import Backend, LabRequest
+from mrunkit.lab.request import DEFAULT_HOSTS, Backend, LabRequest
 from mrunkit.lab.seed import HostKeys
 from mrunkit.lab.tree import Progress
 
@@ -85,11 +85,10 @@ def up(
     labs: Labs,
     connect: Connect,
     *,
-    hosts: int | None,
     progress: Progress,
     wait: Wait = wait_until_ready,
 ) -> Up:
-    """Bring a lab up, or find it up; `hosts` is a number that was asked for in so many words."""
+    """Bring a lab up, or find it up."""
     backend = connect(request.backend)
     with labs.locked(request.name) as directory:
         found = directory.read()
@@ -99,7 +98,7 @@ def up(
             found = None
         if found is None:
             return _bring_up(request, directory, backend, progress, wait)
-        _require_same(found, request, hosts)
+        _require_same(found, request)
         return _start_again(found, directory, backend, progress, wait)
 
 
@@ -131,7 +130,7 @@ def _bring_up(
     # From here on there is something to remove, whatever ends this.
     directory.write(lab)
     try:
-        lab = backend.place(lab, request.hosts)
+        lab = backend.place(lab, DEFAULT_HOSTS if request.hosts is None else request.hosts)
         keys = directory.make_keys(lab)
         directory.write(lab)
         progress.show(lab.name, "making hosts")
@@ -189,10 +188,10 @@ def _start(
     return lab, tuple(host for host in answering if host.failed_units)
 
 
-def _require_same(lab: LabRecord, request: LabRequest, hosts: int | None) -> None:
+def _require_same(lab: LabRecord, request: LabRequest) -> None:
     """See that a lab is, or has, what is asked for; raises UsageError."""
     missing = sorted(set(request.recipe.packages) - set(lab.packages)) if lab.packages else []
-    if lab.backend is not request.backend or hosts not in (None, len(lab.hosts)):
+    if lab.backend is not request.backend or request.hosts not in (None, len(lab.hosts)):
         have = f"with {len(lab.hosts)} hosts of backend {lab.backend.value}"
     elif missing:
         have = f"without {', '.join(missing)}"

@@ -144,7 +144,8 @@ class LabRequest:
 
     name: str
     backend: Backend
-    hosts: int
+    hosts: int | None
+    """None: whatever number a lab that is there has; DEFAULT_HOSTS of a new one."""
     recipe: Recipe
     image: Path | None = None
     """A cloud image (qcow2) for QEMU guests, instead of a base tree."""

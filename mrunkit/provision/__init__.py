@@ -2,7 +2,7 @@
 
     lab.py, lab_settings.py   what the inventory says      addresses.py   what bootstrap found out
     host_lines.py             its own lines, for what Ansible does not tell
-    groups.py                 who is what              role_defaults.py    what roles default to
+    groups.py, names.py       who is what, in words    role_defaults.py    what roles default to
     apply.py                  a playbook on a lab, one at a time, with a log
     playbooks.py              Ansible, run as a child      progress.py    its events, folded
     table.py, explain.py      progress and failures as text

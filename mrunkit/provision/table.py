@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from mrunkit.output import counted
+from mrunkit.provision.names import shortened
 from mrunkit.provision.progress import Progress, Status
 
 _NAMED = 5
@@ -94,6 +95,4 @@ def describe_end(progress: Progress) -> str:
 
 def name_hosts(hosts: list[str]) -> str:
     """The first few by name: `host1, host2 and 496 more`."""
-    named = ", ".join(hosts[:_NAMED])
-    more = len(hosts) - _NAMED
-    return f"{named} and {more} more" if more > 0 else named
+    return shortened(hosts, most=_NAMED)

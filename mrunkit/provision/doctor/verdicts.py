@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
+from mrunkit.provision.names import shortened
+
 SHOWN_PROBLEMS = 6
 """Of one check, as text."""
 SHOWN_HOSTS = 5
@@ -112,11 +114,8 @@ def differing(what: str, values: Mapping[str, str], *, remedy: str) -> list[Prob
 
 
 def named(hosts: Sequence[str]) -> str:
-    """Hosts as text, not all of many."""
-    names = list(dict.fromkeys(hosts))
-    if len(names) <= SHOWN_HOSTS + 1:
-        return ", ".join(names)
-    return f"{', '.join(names[:SHOWN_HOSTS])} and {len(names) - SHOWN_HOSTS} more"
+    """Hosts as text, each once, and not all of many."""
+    return shortened(list(dict.fromkeys(hosts)), most=SHOWN_HOSTS, spare=1)
 
 
 def lines(verdicts: Sequence[Verdict]) -> list[str]:

@@ -7,6 +7,11 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from mrunkit.provision.names import shortened
+
+_NAMED = 8
+"""So many names are told; the others are counted."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
@@ -131,7 +136,6 @@ def release_of(system: Mapping[str, str]) -> tuple[str, str]:
     return system.get("ID", ""), system.get("VERSION_ID", "").split(".")[0]
 
 
-def enumerated(names: Sequence[str], most: int = 8) -> str:
+def enumerated(names: Sequence[str]) -> str:
     """Names for a sentence, the first of many."""
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
+    return shortened(names, most=_NAMED)

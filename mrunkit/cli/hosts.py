@@ -65,6 +65,8 @@ def _table(states: list[HostState]) -> str:
 
 
 def _row(state: HostState) -> tuple[str, ...]:
+    from mrunkit.containers.images import short_id
+
     services = " ".join(
         name if word == "active" else f"{name}:{word}" for name, word in state.services
     )
@@ -78,7 +80,7 @@ def _row(state: HostState) -> tuple[str, ...]:
         state.share,
         state.docker,
         state.swarm,
-        None if state.image is None else state.image.removeprefix("sha256:")[:12],
+        None if state.image is None else short_id(state.image),
         services or None,
     )
     return (state.name, *("-" if cell is None else str(cell) for cell in cells))

@@ -92,7 +92,7 @@ def build(
 def ls(is_json: Json = False) -> None:
     """List this machine's images that have MPICH."""
     from mrunkit.containers.engine import connect
-    from mrunkit.containers.images import list_images
+    from mrunkit.containers.images import list_images, short_id
     from mrunkit.output import aligned
 
     found = list_images(connect())
@@ -109,7 +109,7 @@ def ls(is_json: Json = False) -> None:
             info.mpich_version,
             info.libc or "-",
             _megabytes(info.size),
-            info.image_id.removeprefix("sha256:")[:12],
+            short_id(info.image_id),
             info.created[:10],
         )
         for info in found

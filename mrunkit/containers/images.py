@@ -177,7 +177,12 @@ def pinned_name(name: str, image_id: str, tags: Iterable[str], digests: Iterable
 
 def shipped_name(name: str, image_id: str) -> str:
     """The tag of an image that was distributed: it names the content, so it never moves."""
-    return f"{repository(name)}:{_SHIPPED}{image_id.removeprefix('sha256:')[:12]}"
+    return f"{repository(name)}:{_SHIPPED}{short_id(image_id)}"
+
+
+def short_id(image_id: str) -> str:
+    """An image's id as Docker shows it."""
+    return image_id.removeprefix("sha256:")[:12]
 
 
 def mark_shipped(engine: docker.DockerClient, image: ImageInfo) -> None:

@@ -6,6 +6,7 @@ import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from mrunkit.containers.images import short_id
 from mrunkit.provision.doctor.facts import Clock, Disk, HostFacts, Missing
 from mrunkit.provision.doctor.verdicts import Problem, differing, named
 
@@ -174,11 +175,6 @@ def image_seen(facts: Facts, image: str) -> str:
     """The id that all have."""
     ids = {short_id(f.image_id) for f in facts.values() if isinstance(f.image_id, str)}
     return f"{image} is {named(sorted(ids))}"
-
-
-def short_id(image_id: str) -> str:
-    """An image's id as Docker shows it."""
-    return image_id.removeprefix("sha256:")[:12]
 
 
 def _gb(mb: int) -> str:

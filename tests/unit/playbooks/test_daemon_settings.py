@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from playbook_plugins import load
 
-plugin = load("filter_plugins/lab_settings.py")
+plugin = load("filter_plugins/daemon_settings.py")
 
 SETTINGS = st.dictionaries(
     st.sampled_from("abc"),
@@ -25,8 +25,8 @@ def recorded(before: dict[str, Any], *written: dict[str, Any]) -> dict[str, Any]
 @given(before=SETTINGS, written=SETTINGS)
 def test_what_was_replaced_comes_back(before: dict[str, Any], written: dict[str, Any]) -> None:
     """Whatever the lab wrote; and without a record it wrote nothing."""
-    assert plugin.lab_settings_of_host(written, recorded(before, written)) == before
-    assert plugin.lab_settings_of_host(written, {}) == written
+    assert plugin.daemon_settings_of_host(written, recorded(before, written)) == before
+    assert plugin.daemon_settings_of_host(written, {}) == written
 
 
 @given(before=SETTINGS, earlier=SETTINGS, written=SETTINGS)
@@ -34,7 +34,7 @@ def test_a_run_that_was_cut_off_before_it_wrote_leaves_no_doubt(
     before: dict[str, Any], earlier: dict[str, Any], written: dict[str, Any]
 ) -> None:
     """What is there is of the run before."""
-    assert plugin.lab_settings_of_host(earlier, recorded(before, earlier, written)) == before
+    assert plugin.daemon_settings_of_host(earlier, recorded(before, earlier, written)) == before
 
 
 def test_what_was_changed_since_stays() -> None:
@@ -42,7 +42,7 @@ def test_what_was_changed_since_stays() -> None:
     before = {"driver": "syslog", "options": {"address": "a"}, "labels": ["x"]}
     written = {"driver": "json", "options": {"size": "10m", "files": "3"}, "labels": ["x"]}
     now = {"driver": "json", "options": {"size": "50m", "files": "3", "compress": "true"}}
-    assert plugin.lab_settings_of_host(now, recorded(before, written)) == {
+    assert plugin.daemon_settings_of_host(now, recorded(before, written)) == {
         "driver": "syslog",
         "options": {"size": "50m", "compress": "true", "address": "a"},
     }
@@ -58,4 +58,4 @@ def test_what_was_changed_since_stays() -> None:
 )
 def test_what_is_replaced_is_told(wanted: dict[str, Any], expected: list[str]) -> None:
     """Not what comes in addition."""
-    assert plugin.lab_settings_replaced({"a": 1, "b": {"c": 2}}, wanted) == expected
+    assert plugin.daemon_settings_replaced({"a": 1, "b": {"c": 2}}, wanted) == expected

@@ -12,7 +12,7 @@ MISSING = object()
 """Where there is no such setting."""
 
 
-def lab_settings_of_host(
+def daemon_settings_of_host(
     now: Mapping[str, Any], record: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
     """The settings without what the lab wrote there, and with what it replaced.
@@ -38,11 +38,11 @@ def _of_host(now: Any, before: Any, written: Sequence[Any]) -> Any:
     if not isinstance(now, Mapping) or not parts:
         return before if now in written else now
     was = before if isinstance(before, Mapping) else {}
-    rest = lab_settings_of_host(now, {"before": was, "written": parts})
+    rest = daemon_settings_of_host(now, {"before": was, "written": parts})
     return rest if rest or isinstance(before, Mapping) else before
 
 
-def lab_settings_replaced(before: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
+def daemon_settings_replaced(before: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
     """The settings of the host that are others then, or gone."""
     return list(_replaced(before, wanted, ""))
 
@@ -62,6 +62,6 @@ class FilterModule:
     def filters(self) -> dict[str, Callable[..., object]]:
         """By the names that playbooks use."""
         return {
-            "lab_settings_of_host": lab_settings_of_host,
-            "lab_settings_replaced": lab_settings_replaced,
+            "daemon_settings_of_host": daemon_settings_of_host,
+            "daemon_settings_replaced": daemon_settings_replaced,
         }

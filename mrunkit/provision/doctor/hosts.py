@@ -117,7 +117,7 @@ class Hosts:
 
     def __enter__(self) -> Hosts:
         """Log in to all hosts; those that cannot be reached are lost."""
-        allow_open_files(FILES_PER_HOST * len(self._hosts) + OTHER_FILES)
+        allow_open_files(files_needed(len(self._hosts)))
         try:
             self._in_parallel(self._hosts, self._start, at_a_time=LOGINS_AT_A_TIME)
         except BaseException:
@@ -197,6 +197,11 @@ class Hosts:
         for close in self._remotes:
             close()
         self._running.close()
+
+
+def files_needed(hosts: int) -> int:
+    """How many files this process may have open at once when all hosts are logged in to."""
+    return FILES_PER_HOST * hosts + OTHER_FILES
 
 
 def allow_open_files(needed: int) -> None:

@@ -172,6 +172,7 @@ def test_nothing_is_left_of_a_doctor_that_was_stopped(
     command = doctor.command("--only", OF_CONTAINERS, inventory=doctor.inventory(*PLAIN))
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
     until(lambda: bool(doctor.left()) or process.poll() is not None, "a container")
+    assert process.poll() is None, "doctor ended before it was stopped"
     process.send_signal(number)
     process.communicate(timeout=PATIENCE)
     until(lambda: not doctor.left(), "nothing left")

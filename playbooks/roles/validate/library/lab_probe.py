@@ -45,7 +45,6 @@ import glob
 import gzip
 import io
 import os
-import platform
 import pwd
 import re
 import socket
@@ -407,7 +406,6 @@ def main():
         "clock_asked": module.params["clock"],
         "machine_id": read("/etc/machine-id").strip(),
         "hostname": socket.gethostname(),
-        "python": platform.python_version(),
         "system": os_release(),
         "kernel": kernel(os.uname()[2]),
         "networks": networks(read("/proc/net/route")),

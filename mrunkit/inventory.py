@@ -25,12 +25,23 @@ from mrunkit.errors import MrunkitError
 Listing = Mapping[str, Any]
 """What `ansible-inventory --list` prints."""
 
+ADDRESS = ("ansible_ssh_host", "ansible_host")
+USER = ("ansible_ssh_user", "ansible_user")
+PORT = ("ansible_ssh_port", "ansible_port")
+KEY_FILE = ("ansible_ssh_private_key_file", "ansible_private_key_file")
+"""Names that Ansible has for one thing; where there are both, its ssh takes the first."""
 SSH_ARGUMENTS = ("ansible_ssh_args", "ansible_ssh_common_args", "ansible_ssh_extra_args")
-SSH_VARIABLES = (
-    *("ansible_host", "ansible_user", "ansible_port", "ansible_ssh_private_key_file"),
-    *SSH_ARGUMENTS,
-)
+SSH_VARIABLES = (*ADDRESS, *USER, *PORT, *KEY_FILE, *SSH_ARGUMENTS)
 CONFIG_FILE = "-F"
+_OPTION_OF_FLAG = {
+    "-F": CONFIG_FILE,
+    "-J": "proxyjump",
+    "-i": "identityfile",
+    "-l": "user",
+    "-p": "port",
+}
+_SINGLE_WORDS = {"identityfile", "user", "port"}
+"""Options whose values may be quoted once more, for ssh itself."""
 
 _BYTE_ORDER_MARKS = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 """As editors of Windows write them. Ansible takes them for the begin of a host's name."""
@@ -185,12 +196,14 @@ def _host(name: str, variables: Mapping[str, Any]) -> Host:
                 f"{name}: {key} is a template, which only a playbook fills in",
                 remedy="write its value into the inventory",
             )
-    said = {key: _text(name, key, variables.get(key)) for key in SSH_VARIABLES}
-    key_file = said["ansible_ssh_private_key_file"]
-    port = said["ansible_port"]
-    if port is not None and not (port.isdecimal() and 0 < int(port) < 65536):
-        raise InventoryError(f"{name}: ansible_port {port} is no number of a port")
     options = _ssh_options(name, variables)
+    port = _said(name, variables, PORT) or options.get("port")
+    if port is not None and not (port.isdecimal() and 0 < int(port) < 65536):
+        raise InventoryError(
+            f"{name}: {port or 'an empty word'} is no number of a port",
+            remedy="correct ansible_port, or ssh's arguments in the inventory",
+        )
+    key_file = _said(name, variables, KEY_FILE) or options.get("identityfile")
     known_hosts = options.get("userknownhostsfile")
     jump = options.get("proxyjump")
     proxy_command = options.get("proxycommand")
@@ -199,16 +212,22 @@ def _host(name: str, variables: Mapping[str, Any]) -> Host:
         config_file = os.devnull
     return Host(
         name=name,
-        address=said["ansible_host"] or name,
-        user=said["ansible_user"],
+        address=_said(name, variables, ADDRESS) or name,
+        user=_said(name, variables, USER) or options.get("user"),
         port=None if port is None else int(port),
-        key_file=None if key_file is None else str(expanded(key_file)),
+        key_file=None if key_file in (None, "none") else str(expanded(key_file)),
         known_hosts=None if known_hosts is None else tuple(_paths(known_hosts)),
         config_file=None if config_file is None else str(expanded(config_file)),
         jump=None if jump in (None, "none") else jump,
         proxy_command=None if proxy_command in (None, "none") else proxy_command,
         is_here=variables.get("ansible_connection") == "local",
     )
+
+
+def _said(name: str, variables: Mapping[str, Any], keys: Sequence[str]) -> str | None:
+    """What the first of these variables says that says something."""
+    texts = [_text(name, key, variables.get(key)) for key in keys]
+    return next((text for text in texts if text is not None), None)
 
 
 def _text(name: str, key: str, value: Any) -> str | None:
@@ -228,23 +247,26 @@ def expanded(path: str) -> Path:
 
 def _ssh_options(name: str, variables: Mapping[str, Any]) -> dict[str, str]:
     """What ssh's own arguments set, of which only some mean something to us; the first wins."""
-    words: list[str] = []
+    found: dict[str, str] = {}
     for key in SSH_ARGUMENTS:
         try:
-            words += shlex.split(str(variables.get(key) or ""))
+            for option, value in _options(shlex.split(str(variables.get(key) or ""))):
+                found.setdefault(option, value)
         except ValueError as error:
             raise InventoryError(f"{name}: {key} is not quoted well: {error}") from error
-    found: dict[str, str] = {}
+    return found
+
+
+def _options(words: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Names and values in arguments of ssh; raises ValueError for a quote that is left open."""
     for word, following in zip(words, [*words, ""][1:], strict=True):
         flag, value = word[:2], word[2:] or following
         if flag == "-o":
             option, value = re.split(r"[\s=]+", f"{value.strip()} ", maxsplit=1)
-            found.setdefault(option.lower(), value.strip())
-        elif flag == "-F":
-            found.setdefault(CONFIG_FILE, value)
-        elif flag == "-J":
-            found.setdefault("proxyjump", value)
-    return found
+            is_word = option.lower() in _SINGLE_WORDS
+            yield option.lower(), " ".join(shlex.split(value)[:1]) if is_word else value.strip()
+        elif flag in _OPTION_OF_FLAG:
+            yield _OPTION_OF_FLAG[flag], value
 
 
 def _paths(text: str) -> Iterator[str]:

@@ -68,7 +68,7 @@ def _credentials(lab: Lab) -> dict[str, Any]:
 
 def _account(lab: Lab) -> str | None:
     """Whom jobs belong to in the lab: as bootstrap has it, the account of ssh without another."""
-    return lab.settings.user or lab.hosts[0].variables.get("ansible_user")
+    return lab.settings.user or lab.hosts[0].ssh.user
 
 
 def _mpiexec(lab: Lab) -> str | None:

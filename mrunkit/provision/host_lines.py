@@ -12,6 +12,8 @@ from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
 
+from mrunkit.inventory import ADDRESS, PORT
+
 _SECTION = re.compile(r"\s*\[(?P<name>[^\]]+)\]")
 _NOT_INI = (".yml", ".yaml", ".json")
 
@@ -42,6 +44,7 @@ def _host_lines(ini: str) -> Iterator[tuple[str, str]]:
         elif lists_hosts and not line.lstrip().startswith((";", "#")):
             name, *settings = shlex.split(line, comments=True) or [""]
             said = dict(setting.split("=", 1) for setting in settings if "=" in setting)
-            if "ansible_host" in said:
-                port = said.get("ansible_port")
-                yield name, said["ansible_host"] + (f":{port}" if port else "")
+            address = next((said[key] for key in ADDRESS if key in said), None)
+            port = next((said[key] for key in PORT if key in said), None)
+            if address is not None:
+                yield name, address + (f":{port}" if port else "")

@@ -118,8 +118,10 @@ def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
     ("variables", "problem"),
     [
         ({"ansible_user": "{{ lookup('env', 'USER') }}"}, "ansible_user is a template"),
-        ({"ansible_port": "ssh"}, "ansible_port ssh is no number"),
-        ({"ansible_port": 99999}, "ansible_port 99999 is no number"),
+        ({"ansible_ssh_user": "{{ me }}"}, "ansible_ssh_user is a template"),
+        ({"ansible_port": "ssh"}, "a: ssh is no number of a port"),
+        ({"ansible_port": 99999}, "a: 99999 is no number of a port"),
+        ({"ansible_ssh_args": "-o Port=ssh"}, "a: ssh is no number of a port"),
         ({"ansible_host": ["192.0.2.1"]}, "ansible_host must be a single value"),
         ({"ansible_ssh_private_key_file": "~no-such-user/id"}, "~no-such-user/id: nobody"),
     ],
@@ -145,6 +147,33 @@ def test_what_is_written_in_yaml_is_text_or_nothing() -> None:
     host = host_of(ansible_host=None, ansible_port=None, ansible_user=5, ansible_ssh_args=None)
     assert host == Host(name="a", address="a", user="5")
     assert host_of(ansible_ssh_private_key_file=7).key_file == "7"
+
+
+@pytest.mark.parametrize(
+    ("variables", "host"),
+    [
+        ({"ansible_ssh_host": "192.0.2.7"}, Host(name="a", address="192.0.2.7")),
+        ({"ansible_ssh_user": "me"}, Host(name="a", address="a", user="me")),
+        ({"ansible_ssh_port": 2222}, Host(name="a", address="a", port=2222)),
+        ({"ansible_private_key_file": "/key"}, Host(name="a", address="a", key_file="/key")),
+        (
+            {"ansible_host": "192.0.2.8", "ansible_ssh_host": "192.0.2.7"},
+            Host(name="a", address="192.0.2.7"),
+        ),
+        ({"ansible_user": "you", "ansible_ssh_user": "me"}, Host(name="a", address="a", user="me")),
+        ({"ansible_user": "you", "ansible_ssh_user": ""}, Host(name="a", address="a", user="you")),
+        ({"ansible_port": 22, "ansible_ssh_port": 2222}, Host(name="a", address="a", port=2222)),
+        (
+            {"ansible_private_key_file": "/other", "ansible_ssh_private_key_file": "/key"},
+            Host(name="a", address="a", key_file="/key"),
+        ),
+    ],
+)
+def test_older_names_of_variables_mean_what_they_mean_to_ansible(
+    variables: dict[str, object], host: Host
+) -> None:
+    """Where there are both, Ansible takes those that begin with ansible_ssh_ (2.19 was asked)."""
+    assert host_of(**variables) == host
 
 
 def host_of(**variables: object) -> Host:
@@ -192,6 +221,27 @@ def host_of(**variables: object) -> Host:
             {"ansible_ssh_common_args": "-oStrictHostKeyChecking=no -oProxyJump=none"},
             Host(name="a", address="a"),
         ),
+        (
+            {"ansible_ssh_common_args": "-i '/my key' -l me -p2222"},
+            Host(name="a", address="a", user="me", port=2222, key_file="/my key"),
+        ),
+        (
+            {"ansible_ssh_extra_args": "-o 'IdentityFile=\"/my key\"' -oUser=me -o 'Port 2222'"},
+            Host(name="a", address="a", user="me", port=2222, key_file="/my key"),
+        ),
+        (
+            {"ansible_ssh_common_args": "-o IdentityFile=none -i /key"},
+            Host(name="a", address="a"),
+        ),
+        (
+            {
+                "ansible_ssh_common_args": "-i /other -l you -p 23",
+                "ansible_user": "me",
+                "ansible_port": "2222",
+                "ansible_private_key_file": "/k",
+            },
+            Host(name="a", address="a", user="me", port=2222, key_file="/k"),
+        ),
     ],
 )
 def test_arguments_of_ssh_mean_what_they_mean_to_ssh(variables: dict[str, str], host: Host) -> None:
@@ -201,8 +251,9 @@ def test_arguments_of_ssh_mean_what_they_mean_to_ssh(variables: dict[str, str], 
 
 def test_arguments_of_ssh_with_an_open_quote_are_an_error() -> None:
     """By the name of the variable."""
-    with pytest.raises(InventoryError, match="ansible_ssh_common_args is not quoted well"):
-        host_of(ansible_ssh_common_args="-o 'User")
+    for text in ("-o 'User", """-o 'User="me'"""):
+        with pytest.raises(InventoryError, match="ansible_ssh_common_args is not quoted well"):
+            host_of(ansible_ssh_common_args=text)
 
 
 def test_files_beside_the_inventory_are_found(tmp_path: Path) -> None:

@@ -65,6 +65,7 @@ def test_a_lab_tells_all_that_a_job_needs(tmp_path: Path) -> None:
     [
         (None, {}, None),
         (None, {"ansible_user": "debian"}, "debian"),
+        (None, {"ansible_ssh_user": "debian"}, "debian"),
         (None, {"ansible_user": "debian", "lab_user": "mpi"}, "mpi"),
         ("me", {"ansible_user": "debian", "lab_user": "mpi"}, "me"),
     ],

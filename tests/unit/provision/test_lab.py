@@ -206,6 +206,8 @@ host1 ansible_host=192.0.2.11
 host1 ansible_host=192.0.2.12
 host2 ansible_host=192.0.2.20 ansible_port=2201
 host2 ansible_host=192.0.2.20 ansible_port=2202
+host3 ansible_ssh_host=192.0.2.30 ansible_ssh_port=2201
+host3 ansible_host=192.0.2.30
 ; host1 ansible_host=192.0.2.13
 [rack]
 host1
@@ -215,6 +217,7 @@ ansible_host = 192.0.2.30
     assert problems(tmp_path, text) == [
         "host1 is the name of 192.0.2.11 and of 192.0.2.12: give each host its own",
         "host2 is the name of 192.0.2.20:2201 and of 192.0.2.20:2202: give each host its own",
+        "host3 is the name of 192.0.2.30:2201 and of 192.0.2.30: give each host its own",
     ]
 
 

@@ -95,8 +95,7 @@ def read_listing(
     path: Path, *, limit: str | None = None, extra_vars: Sequence[str] = ()
 ) -> Listing:
     """All that an inventory says; `extra_vars` are words for Ansible's --extra-vars."""
-    if not path.exists():
-        raise InventoryError(f"there is no inventory {path}")
+    _require_there(path)
     beside = Path(sys.executable).parent / "ansible-inventory"
     command = shutil.which(beside) or shutil.which("ansible-inventory")
     if command is None:
@@ -114,6 +113,9 @@ def read_listing(
             # Else a file that it cannot parse is a warning, and an inventory without hosts.
             "ANSIBLE_INVENTORY_ANY_UNPARSED_IS_FAILED": "1",
             "ANSIBLE_NOCOLOR": "1",
+            # Of ours or of an ansible.cfg; else it says more than the listing.
+            "ANSIBLE_DEBUG": "0",
+            "ANSIBLE_VERBOSITY": "0",
             "LC_ALL": "C.UTF-8",
         },
         stdin=subprocess.DEVNULL,
@@ -125,8 +127,32 @@ def read_listing(
         raise unreadable(path, listed.stderr)
     absolute = path.absolute()
     return with_directory(
-        json.loads(listed.stdout), absolute if absolute.is_dir() else absolute.parent
+        parse_listed(path, listed.stdout), absolute if absolute.is_dir() else absolute.parent
     )
+
+
+def _require_there(path: Path) -> None:
+    """Ansible would take what is not there for the names of hosts."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise InventoryError(f"there is no inventory {path}") from error
+    except OSError as error:
+        raise InventoryError(f"cannot read inventory {path}: {error.strerror}") from error
+
+
+def parse_listed(path: Path, said: str) -> Listing:
+    """The listing that ansible-inventory has printed of an inventory; raises InventoryError."""
+    try:
+        listing: Listing = json.loads(said)
+    except ValueError as error:
+        first = said.strip().partition("\n")[0]
+        raise InventoryError(
+            f"cannot read inventory {path}: ansible-inventory prints no JSON, but "
+            + (f'"{first}"' if first else "nothing"),
+            remedy=f"see what it says: ansible-inventory --list --inventory {path}",
+        ) from error
+    return listing
 
 
 def unreadable(path: Path, said: str) -> InventoryError:

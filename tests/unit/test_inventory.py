@@ -11,6 +11,7 @@ from mrunkit.inventory import (
     Host,
     InventoryError,
     group_members,
+    parse_listed,
     parse_listing,
     read_inventory,
     read_listing,
@@ -112,6 +113,33 @@ def test_a_missing_file_is_an_error(tmp_path: Path) -> None:
     """By its name, before Ansible starts."""
     with pytest.raises(InventoryError, match="there is no inventory"):
         read_inventory(tmp_path / "inventory.ini")
+
+
+def test_an_inventory_that_cannot_be_looked_at_is_told_in_words(tmp_path: Path) -> None:
+    """So is a directory that one may not enter; but root, as whom tests may run, enters all."""
+    with pytest.raises(InventoryError, match=r"cannot read inventory .*: File name too long"):
+        read_inventory(tmp_path / ("a" * 256))
+
+
+@pytest.mark.parametrize("name", ["ANSIBLE_VERBOSITY", "ANSIBLE_DEBUG"])
+def test_a_talkative_ansible_changes_nothing(
+    inventory: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """It says more than the listing where the listing should be."""
+    monkeypatch.setenv(name, "1")
+    assert [host.name for host in read_inventory(inventory, limit="master")] == ["head"]
+
+
+@pytest.mark.parametrize(
+    ("said", "told"),
+    [("Using /etc/ansible.cfg\n{}\n", '"Using /etc/ansible.cfg"'), ("", "nothing")],
+)
+def test_what_is_no_listing_is_shown(said: str, told: str) -> None:
+    """Its first line."""
+    with pytest.raises(
+        InventoryError, match=f"a.ini: ansible-inventory prints no JSON, but {told}"
+    ):
+        parse_listed(Path("a.ini"), said)
 
 
 @pytest.mark.parametrize(

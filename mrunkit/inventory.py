@@ -242,7 +242,7 @@ def _host(name: str, variables: Mapping[str, Any]) -> Host:
         user=_said(name, variables, USER) or options.get("user"),
         port=None if port is None else int(port),
         key_file=None if key_file in (None, "none") else str(expanded(key_file)),
-        known_hosts=None if known_hosts is None else tuple(_paths(known_hosts)),
+        known_hosts=None if known_hosts is None else tuple(_paths(name, known_hosts)),
         config_file=None if config_file is None else str(expanded(config_file)),
         jump=None if jump in (None, "none") else jump,
         proxy_command=None if proxy_command in (None, "none") else proxy_command,
@@ -295,5 +295,10 @@ def _options(words: Sequence[str]) -> Iterator[tuple[str, str]]:
             yield _OPTION_OF_FLAG[flag], value
 
 
-def _paths(text: str) -> Iterator[str]:
-    return (str(expanded(word)) for word in text.split())
+def _paths(name: str, text: str) -> Iterator[str]:
+    """Files that one option of ssh names: quoted once more for blanks, and its sign % doubled."""
+    try:
+        words = shlex.split(text)
+    except ValueError as error:
+        raise InventoryError(f"{name}: {text} is not quoted well: {error}") from error
+    return (str(expanded(word.replace("%%", "%"))) for word in words)

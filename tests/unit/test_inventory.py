@@ -222,6 +222,10 @@ def host_of(**variables: object) -> Host:
             Host(name="a", address="a", known_hosts=("/lab/known", "/lab/more")),
         ),
         (
+            {"ansible_ssh_common_args": "-o 'UserKnownHostsFile=\"/my lab/50%%\" /lab/more'"},
+            Host(name="a", address="a", known_hosts=("/my lab/50%", "/lab/more")),
+        ),
+        (
             {"ansible_ssh_extra_args": "-F/lab/config -J me@gate:2222,inner"},
             Host(name="a", address="a", config_file="/lab/config", jump="me@gate:2222,inner"),
         ),
@@ -282,6 +286,8 @@ def test_arguments_of_ssh_with_an_open_quote_are_an_error() -> None:
     for text in ("-o 'User", """-o 'User="me'"""):
         with pytest.raises(InventoryError, match="ansible_ssh_common_args is not quoted well"):
             host_of(ansible_ssh_common_args=text)
+    with pytest.raises(InventoryError, match='a: "/my lab is not quoted well'):
+        host_of(ansible_ssh_common_args="""-o 'UserKnownHostsFile="/my lab'""")
 
 
 def test_files_beside_the_inventory_are_found(tmp_path: Path) -> None:

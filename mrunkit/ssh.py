@@ -9,11 +9,11 @@ import re
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from mrunkit.errors import MrunkitError
 from mrunkit.inventory import Host, expanded
+from mrunkit.known_hosts import known_host
 
 if TYPE_CHECKING:
     import fabric
@@ -266,50 +266,15 @@ def _trust_known_hosts_only(
     connection: fabric.Connection, known_hosts: tuple[str, ...] | None
 ) -> None:
     """fabric would take any key of a host it does not know, and looks into no file."""
-    import paramiko
-
-    connection.client.set_missing_host_key_policy(paramiko.RejectPolicy())
     files = ["/etc/ssh/ssh_known_hosts"]
     configured = connection.ssh_config.get("userknownhostsfile", "~/.ssh/known_hosts").split()
     files += configured if known_hosts is None else known_hosts
-    name = _known_name(connection.host, connection.port)
-    known = connection.client.get_host_keys()
-    for path in map(expanded, files):
-        for key in known_keys(path, name) if path.is_file() else ():
-            if key.get_name() not in (known.lookup(name) or ()):  # the first one counts
-                known.add(name, key.get_name(), key)
-
-
-def known_keys(file: Path, name: str) -> Iterator[paramiko.PKey]:
-    """The keys that a known_hosts file has under a name, which is [HOST]:PORT for other ports.
-
-    paramiko would parse all lines, and compare each with all before it: 2 s for the lines of 500
-    hosts, and again for each connection.
-    """
-    import paramiko
-
-    for line in file.read_text(errors="replace").splitlines():
-        names, _, _ = line.strip().replace("\t", " ").partition(" ")
-        if not any(_is_name(known, name) for known in names.split(",")):
-            continue
-        try:
-            entry = paramiko.hostkeys.HostKeyEntry.from_line(line.strip())
-        except (paramiko.SSHException, paramiko.hostkeys.InvalidHostKey):
-            continue
-        if entry is not None and entry.key is not None:
-            yield entry.key
-
-
-def _is_name(known: str, name: str) -> bool:
-    """Whether a name in known_hosts, which may be a hash, is this one."""
-    import paramiko
-
-    is_hash = known.startswith("|1|")
-    return known == (paramiko.HostKeys.hash_host(name, known) if is_hash else name)
-
-
-def _known_name(host: str, port: int | None) -> str:
-    return host if port in (None, 22) else f"[{host}]:{port}"
+    known = known_host(map(expanded, files), connection.host, connection.port)
+    connection.client.set_missing_host_key_policy(known)
+    connection.connect_kwargs = {
+        **connection.connect_kwargs,
+        "transport_factory": known.transport,
+    }
 
 
 def login_error(error: Exception, connection: fabric.Connection) -> SshError:

@@ -22,7 +22,7 @@ LAYERS = (
     {"output", "records", "settings"},
     {"containers"},
     {"mesos", "hydra", "local", "ssh"},
-    {"scheduler", "inventory", "in_threads", "process_identity", "ending_signals"},
+    {"scheduler", "inventory", "known_hosts", "in_threads", "process_identity", "ending_signals"},
 )
 LAYERED = set().union(*LAYERS)
 

@@ -15,7 +15,7 @@ import pytest
 
 from mrunkit.inventory import Host
 from mrunkit.provision.doctor.hosts import Command, Hosts
-from mrunkit.ssh import connected
+from mrunkit.ssh import SshError, connected
 
 PATIENCE = 30.0
 Start = Callable[[str], Host]
@@ -137,6 +137,25 @@ def test_hosts_behind_another_are_reached_through_it(start: Start) -> None:
     with Hosts([replace(far, jump=jump)]) as hosts:
         (problem,) = hosts.login_problems()
     assert "is not known" in problem.what
+
+
+def test_a_host_is_known_by_the_keys_that_ssh_would_take(start: Start, tmp_path: Path) -> None:
+    """One of several, of a pattern, and one that no port is named with."""
+    host = start("one")
+    line = Path(str(host.known_hosts[0])).read_text()
+    kind, key = line.split()[1:]
+    other = start("other").known_hosts[0]
+    wrong = Path(str(other)).read_text().split()[2]
+    known = tmp_path / "known_hosts"
+    mine = replace(host, known_hosts=(str(known),))
+    for text in (f"* {kind} {wrong}\n{line}", f"127.0.0.? {kind} {key}\n|1|x|y {kind} {key}\n"):
+        known.write_text(text)
+        with connected(mine) as remote:
+            assert remote.run("echo there").stdout == "there\n"
+    for names, problem in ((line.split()[0], "is not the one"), ("127.0.0.1", "is not known")):
+        known.write_text(f"{names} {kind} {wrong}\n")
+        with pytest.raises(SshError, match=problem), connected(mine):
+            pass
 
 
 def test_an_ssh_configuration_of_the_inventory_is_used(start: Start, tmp_path: Path) -> None:

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     import paramiko
 
 SSH_PORT = 22
+REVOKED = "@revoked"
+"""Before a line with a key that must not be taken any more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,11 +35,15 @@ class KnownHost:
     has_port: bool = True
     """They are known for this very port. Else they may be those of another sshd there, and a key
     that is not among them is a new one, not a wrong one."""
+    revoked: tuple[paramiko.PKey, ...] = ()
+    """Those that it must not have, whatever else is known."""
 
     def missing_host_key(self, client: object, hostname: str, key: paramiko.PKey) -> None:
         """Raise what is wrong with a key, if anything is, as paramiko would."""
         import paramiko
 
+        if key in self.revoked:
+            raise paramiko.SSHException(f"the key of {hostname} is revoked in known_hosts")
         if key in self.keys:
             return
         if self.keys and self.has_port:
@@ -69,14 +75,18 @@ def known_host(files: Iterable[Path], host: str, port: int | None) -> KnownHost:
     """
     there = [file for file in files if file.is_file()]
     name = host if port in (None, SSH_PORT) else f"[{host}]:{port}"
+    revoked: tuple[paramiko.PKey, ...] = ()
     for known_as in dict.fromkeys((name, host)):
+        revoked += tuple(key for file in there for key in known_keys(file, known_as, REVOKED))
         if keys := tuple(key for file in there for key in known_keys(file, known_as)):
-            return KnownHost(keys=keys, has_port=known_as == name)
-    return KnownHost(keys=())
+            return KnownHost(keys=keys, has_port=known_as == name, revoked=revoked)
+    return KnownHost(keys=(), revoked=revoked)
 
 
-def known_keys(file: Path, name: str) -> Iterator[paramiko.PKey]:
+def known_keys(file: Path, name: str, marker: str = "") -> Iterator[paramiko.PKey]:
     """The keys that a known_hosts file has under a name, which is [HOST]:PORT for other ports.
+
+    They are those of lines with this marker, or with none.
 
     paramiko would parse all lines, and compare each with all before it: 2 s for the lines of 500
     hosts, and again for each connection.
@@ -89,15 +99,22 @@ def known_keys(file: Path, name: str) -> Iterator[paramiko.PKey]:
     )
     lowered = name.lower()
     for line in file.read_text(errors="replace").splitlines():
-        names = "".join(line.split(maxsplit=1)[:1])
-        if not is_named(names, lowered):
+        marked, names, key = _parts(line)
+        if marked != marker or not is_named(names, lowered):
             continue
         try:
-            entry = paramiko.hostkeys.HostKeyEntry.from_line(" ".join(line.split()))
+            entry = paramiko.hostkeys.HostKeyEntry.from_line(f"{names} {key}")
         except damaged:
             continue
         if entry is not None and entry.key is not None:
             yield entry.key
+
+
+def _parts(line: str) -> tuple[str, str, str]:
+    """A line's marker, the names, and type and key with one blank between; all may be empty."""
+    words = line.split()
+    marker = words.pop(0) if words and words[0].startswith("@") else ""
+    return marker, "".join(words[:1]), " ".join(words[1:3])
 
 
 def is_named(names: str, name: str) -> bool:

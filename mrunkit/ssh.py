@@ -289,6 +289,11 @@ def login_error(error: Exception, connection: fabric.Connection) -> SshError:
             remedy="if it was installed anew, remove the old key with ssh-keygen -R; "
             "else somebody may be in between",
         )
+    if "revoked in known_hosts" in str(error):
+        return SshError(
+            f"the host key of {where} is one that known_hosts calls revoked",
+            remedy="have the host make new keys; whoever has the old one can pass for it",
+        )
     if "not found in known_hosts" in str(error):
         return SshError(
             f"the host key of {where} is not known",

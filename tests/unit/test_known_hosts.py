@@ -161,6 +161,19 @@ def test_a_key_is_judged_as_ssh_judges_it(
         assert type(raised.value).__name__ == said
 
 
+@pytest.mark.parametrize("names", ["[host7]:2222", "*", "elsewhere,[host7]:*"])
+def test_a_revoked_key_is_refused(tmp_path: Path, names: str) -> None:
+    """Also where another line has it."""
+    file = tmp_path / "known_hosts"
+    file.write_text(
+        line("[host7]:2222", "a") + line("[host7]:2222", "b") + line(f"@revoked\t{names}", "a")
+    )
+    host = known_host([file], "host7", 2222)
+    host.missing_host_key(None, "host7", key_of("b"))
+    with pytest.raises(paramiko.SSHException, match="is revoked"):
+        host.missing_host_key(None, "host7", key_of("a"))
+
+
 def test_a_host_is_asked_for_a_key_that_is_known() -> None:
     """It has several, and shows one; an RSA key has names for the ways it signs."""
     offered = ("ssh-ed25519", "ecdsa-sha2-nistp256", "rsa-sha2-512", "rsa-sha2-256")

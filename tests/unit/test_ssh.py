@@ -132,7 +132,7 @@ def test_a_proxy_command_gets_the_hosts_port() -> None:
     assert command == "ssh -W 192.0.2.1:2222 me@gate"
 
 
-def test_a_silent_host_and_a_missing_key_are_told(tmp_path: Path) -> None:
+def test_a_silent_host_and_what_is_wrong_with_keys_are_told(tmp_path: Path) -> None:
     """By what they are, not by what paramiko calls them."""
     key = str(tmp_path / "no-key")
     connection = fabric.Connection("192.0.2.1", user="me", port=22)
@@ -140,3 +140,5 @@ def test_a_silent_host_and_a_missing_key_are_told(tmp_path: Path) -> None:
     assert f"{key}: No such file" in str(login_error(missing, connection))
     silent = paramiko.SSHException("No existing session")
     assert "says nothing for 15 s" in str(login_error(silent, connection))
+    revoked = paramiko.SSHException("the key of 192.0.2.1 is revoked in known_hosts")
+    assert "known_hosts calls revoked" in str(login_error(revoked, connection))

@@ -198,6 +198,11 @@ def with_directory(listing: Listing, directory: Path) -> Listing:
     return {**listing, "_meta": {**listing["_meta"], "hostvars": variables}}
 
 
+def is_template(value: Any) -> bool:
+    """Whether only a play can tell what a variable's value is."""
+    return isinstance(value, str) and ("{{" in value or "{%" in value)
+
+
 def group_members(listing: Listing, group: str) -> list[str]:
     """The names of a group's hosts, those of its child groups included, in order."""
     told = listing.get(group, {})
@@ -217,7 +222,7 @@ def parse_listing(listing: Listing) -> list[Host]:
 
 def _host(name: str, variables: Mapping[str, Any]) -> Host:
     for key in SSH_VARIABLES:
-        if "{{" in str(variables.get(key, "")):
+        if is_template(variables.get(key)):
             raise InventoryError(
                 f"{name}: {key} is a template, which only a playbook fills in",
                 remedy="write its value into the inventory",

@@ -17,6 +17,7 @@ from mrunkit.inventory import (
     InventoryError,
     Listing,
     group_members,
+    is_template,
     parse_listing,
     read_listing,
 )
@@ -47,6 +48,11 @@ class LabHost:
     def address(self) -> str:
         """By which this machine reaches it."""
         return self.ssh.address
+
+    @property
+    def interface(self) -> str:
+        """The card with that address; empty: the inventory does not say which."""
+        return _plain(self.variables, "lab_interface")
 
     def role_variable(self, name: str) -> str:
         """A variable of a role, as the inventory has it, else as the role does."""
@@ -88,6 +94,12 @@ class Lab:
     def client_inventory(self) -> str:
         """The lab's description for that command, on the same host."""
         return f"{self.masters[0].role_variable('client_lab')}/lab.yml"
+
+
+def _plain(variables: Mapping[str, Any], name: str) -> str:
+    """A variable's value; empty where there is none, or a template, which Ansible fills in."""
+    value = variables.get(name)
+    return "" if value is None or is_template(value) else str(value)
 
 
 def _reached_at(host: LabHost) -> str:
@@ -172,7 +184,7 @@ def _hosts(listing: Listing, members: Mapping[str, Sequence[str]]) -> Iterator[L
         yield LabHost(
             name=host.name,
             ssh=host,
-            lab_address=own.get("lab_address"),
+            lab_address=_plain(own, "lab_address") or None,
             groups=frozenset(group for group, names in members.items() if host.name in names),
             variables=own,
         )

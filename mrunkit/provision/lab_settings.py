@@ -12,6 +12,8 @@ from ipaddress import IPv4Network
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from mrunkit.inventory import is_template
+
 PREFIX = "lab_"
 PER_HOST = ("lab_address", "lab_interface")
 """Those of the lab's variables that hosts may differ in."""
@@ -93,7 +95,7 @@ class Variables:
             told = " and ".join(f"{v or 'empty'} for {h}" for v, h in hosts_by_value.items())
             self.problems.append(f"{name} is {told}: set it once, in [all:vars]")
         text = next(iter(hosts_by_value), str(default))
-        if "{{" in text:
+        if is_template(text):
             self.problems.append(f"{name} is a template, {text}: write its value")
         return text
 

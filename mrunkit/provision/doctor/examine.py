@@ -300,8 +300,7 @@ class Examination:
     @cached_property
     def _greetings(self) -> dict[str, dict[str, Any]]:
         def greet(name: str, probe: Probe) -> dict[str, Any]:
-            interface = str(self._by_name[name].variables.get("lab_interface") or "")
-            answer: dict[str, Any] = probe.ask("greet", interface=interface)
+            answer: dict[str, Any] = probe.ask("greet", interface=self._by_name[name].interface)
             return answer
 
         return self._hosts.ask(greet).by_host

@@ -178,6 +178,21 @@ def test_addresses_that_a_bootstrap_found_are_known_afterwards(tmp_path: Path) -
     assert read_addresses(tmp_path / ".mrunkit")["host2"] == "10.1.0.12"
 
 
+def test_templates_are_for_ansible_to_fill_in(tmp_path: Path) -> None:
+    """What it has made of an address is known after a bootstrap; a card is looked for by doctor."""
+    text = f"""{INVENTORY}
+[agents:vars]
+lab_address="{{{{ ansible_host | default('10.1.0.99') }}}}"
+lab_interface="{{% if true %}}eth1{{% endif %}}"
+[masters:vars]
+lab_interface=eth2
+"""
+    keep_addresses(tmp_path / ".mrunkit", {"host1": "10.1.0.11"})
+    hosts = lab(tmp_path, text).hosts[:3]
+    assert [host.lab_address for host in hosts] == ["10.1.0.10", "10.1.0.11", None]
+    assert [host.interface for host in hosts] == ["eth2", "", ""]
+
+
 @pytest.mark.parametrize("text", ['{"host0": "10.9.', "[1]", "\xff"])
 def test_addresses_that_are_cut_off_are_told(tmp_path: Path, text: str) -> None:
     """A full disk may leave such a file; the next bootstrap writes another."""

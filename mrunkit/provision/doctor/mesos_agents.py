@@ -6,6 +6,7 @@ Source of the fields: https://mesos.apache.org/documentation/latest/endpoints/ma
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -87,21 +88,35 @@ def parse_resources(given: str | list[Any]) -> dict[str, float]:
     An inventory's JSON comes as a list, unless it is quoted twice. None in what the agent cannot
     read either, which it says when it is started.
     """
-    found: dict[str, float] = {}
     if isinstance(given, str) and given.lstrip().startswith("["):
         try:
             given = json.loads(given)
         except ValueError:
-            return found
-    if isinstance(given, list):
-        for one in given:
-            if isinstance(one, dict) and "scalar" in one:
-                found[one["name"]] = found.get(one["name"], 0.0) + float(one["scalar"]["value"])
-        return found
-    text = str(given)
-    for name, amount in re.findall(r"([a-z_]+)(?:\([^)]*\))?:([0-9.]+)\s*(?:;|$)", text):
-        found[name] = found.get(name, 0.0) + float(amount)
+            return {}
+    found: dict[str, float] = {}
+    for name, said in _scalars(given):
+        if (amount := _number(said)) is not None:
+            found[name] = found.get(name, 0.0) + amount
     return found
+
+
+def _scalars(given: str | list[Any]) -> Iterator[tuple[str, Any]]:
+    """Names and amounts, which may be none."""
+    if not isinstance(given, list):
+        yield from re.findall(r"([a-z_]+)(?:\([^)]*\))?:([0-9.]+)\s*(?:;|$)", str(given))
+        return
+    for one in given:
+        match one:
+            case {"name": str(name), "scalar": {"value": amount}}:
+                yield name, amount
+
+
+def _number(said: Any) -> float | None:
+    try:
+        number = float(said)
+    except (ValueError, TypeError, OverflowError):
+        return None
+    return number if math.isfinite(number) else None
 
 
 def agent_problems(

@@ -276,6 +276,27 @@ def test_resources_in_json_are_read_as_an_inventory_gives_them() -> None:
     assert parse_resources("[{'name': 'cpus'}]") == {}
 
 
+@pytest.mark.parametrize(
+    "given",
+    [
+        "mem:1.2.3;cpus:8",
+        "mem:.;cpus:8",
+        '[{"scalar": {"value": 2}}, {"name": "cpus", "scalar": {"value": "8"}}]',
+        "[1, null]",
+        [{"name": "mem", "scalar": 2}],
+        [{"name": "mem", "scalar": {}}],
+        [{"name": ["mem"], "scalar": {"value": 2}}],
+        [{"name": "mem", "scalar": {"value": "much"}}],
+        [{"name": "mem", "scalar": {"value": None}}],
+        [{"name": "mem", "scalar": {"value": 10**400}}],
+        [{"name": "mem", "scalar": {"value": float("nan")}}],
+    ],
+)
+def test_resources_that_are_none_are_left_to_the_agent(given: str | list[object]) -> None:
+    """It says so itself when it is started; what else is there counts."""
+    assert parse_resources(given) == ({"cpus": 8} if "cpus" in given else {})
+
+
 def test_each_question_of_a_host_becomes_a_fact() -> None:
     """A host that has nothing has reasons instead."""
     commands = fact_commands(user="mpi", share="/share", image="mpi:1", mpich_prefix="/opt/mpich")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection
 
     from mrunkit.provision.doctor.verdicts import Check, Verdict
     from mrunkit.provision.lab import Lab
@@ -83,13 +83,19 @@ def show_examination(lab: Lab, wanted: Collection[Check], *, is_json: bool = Fal
     return DoctorStatus.FAULTY if has_fault else DoctorStatus.HEALTHY
 
 
-def _wanted(*, only: Iterable[str], skip: Iterable[str]) -> set[Check]:
+def _wanted(*, only: Collection[str], skip: Collection[str]) -> set[Check]:
     from mrunkit.errors import UsageError
     from mrunkit.provision.doctor.verdicts import Check
 
     checks = {check.value: check for check in Check}
-    asked = {flag: _split(texts) for flag, texts in (("--only", only), ("--skip", skip))}
-    problems = [
+    given = {"--only": only, "--skip": skip}
+    asked = {
+        flag: [name for text in texts for name in _split(text)] for flag, texts in given.items()
+    }
+    # Of a variable of the shell that is not set: that does not mean all checks, or none left out.
+    empty = [flag for flag, texts in given.items() if not all(map(_split, texts))]
+    problems = [f"{flag}: names no check" for flag in empty]
+    problems += [
         f"{flag} {name}: there is no such check"
         for flag, names in asked.items()
         for name in names
@@ -103,5 +109,5 @@ def _wanted(*, only: Iterable[str], skip: Iterable[str]) -> set[Check]:
     return wanted - {checks[name] for name in asked["--skip"]}
 
 
-def _split(texts: Iterable[str]) -> list[str]:
-    return [name.strip() for text in texts for name in text.split(",") if name.strip()]
+def _split(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",") if name.strip()]

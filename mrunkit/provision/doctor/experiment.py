@@ -43,7 +43,7 @@ def experiment(
     ]
     paths = overlay.paths_between(list(containers))
     marker = base64.b64encode(secrets.token_bytes(16)).decode()
-    hosts.ask(
+    sniffing = hosts.ask(
         lambda name, probe: probe.ask(
             "sniff", marker=marker, addresses=list(around.host_by_address)
         ),
@@ -54,9 +54,9 @@ def experiment(
     )
     seen = hosts.ask(
         lambda name, probe: overlay.parse_seen(name, probe.ask("sniffed"), around.host_by_address),
-        containers,
+        sniffing.by_host,
     )
-    problems += [*pinged.problems, *seen.problems]
+    problems += [*sniffing.problems, *pinged.problems, *seen.problems]
     by_path: dict[Path, Seen] = {}
     for of_host in seen.by_host.values():
         by_path |= of_host

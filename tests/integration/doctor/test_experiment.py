@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -59,3 +60,19 @@ def test_a_start_that_ran_out_of_time_is_made_again(
     assert len(starts.read_text().splitlines()) == tried
     assert list(made.pinged) == (["here"] if slow < tried else [])
     assert [problem.host for problem in problems] == ([] if slow < tried else ["here"])
+
+
+def test_a_host_that_may_not_watch_the_wire_is_told(
+    starts: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And goes on answering: a check after this one asks it as well."""
+    monkeypatch.setenv("DOCKER_SLOW", "0")
+    python = starts.with_name("python3")
+    python.write_text(f'#!/bin/sh\nexec setpriv --bounding-set=-net_raw -- {sys.executable} "$@"\n')
+    python.chmod(0o755)
+    with Hosts([HERE]) as hosts:
+        made, problems = experiment(hosts, AROUND, NETWORK)
+        later = hosts.ask(lambda _, probe: probe.ask("now"))
+
+    assert "sniff: [Errno 1] Operation not permitted" in [problem.what for problem in problems]
+    assert (made.seen, later.problems) == ({}, [])

@@ -165,7 +165,7 @@ def check_left_out(hosts: Sequence[Host], settings: Settings) -> Iterator[Proble
     for host in hosts if left_out else ():
         if host.is_new:
             yield Problem(
-                check="names",
+                check="new",
                 host=host.name,
                 problem="is new, and the hosts that --limit leaves out would not learn of it",
                 remedy="run once without --limit",

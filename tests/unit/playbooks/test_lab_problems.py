@@ -216,7 +216,7 @@ def test_a_new_host_is_not_set_up_alone(left_out: str | None, *, is_told: bool) 
     known = {} if left_out is None else {left_out: "192.0.2.12"}
     told = problems(seen, known_addresses=known)
     text = "is new, and the hosts that --limit leaves out would not learn of it"
-    assert told == [("names", "host1", text)] * is_told
+    assert told == [("new", "host1", text)] * is_told
 
 
 @pytest.mark.parametrize(

@@ -49,7 +49,14 @@ OPENED = "iptables -P INPUT ACCEPT; iptables -F INPUT"
 
 
 def _addresses(networks: Iterable[str]) -> set[str]:
-    return {str(address) for network in networks for address in ipaddress.ip_network(network)}
+    """All that are in networks, or in ranges as nft prints them."""
+    found: set[str] = set()
+    for network in networks:
+        first, _, last = network.partition("-")
+        begin = ipaddress.IPv4Network(first)[0]
+        end = ipaddress.IPv4Network(last or first)[-1]
+        found |= {str(ipaddress.IPv4Address(number)) for number in range(int(begin), int(end) + 1)}
+    return found
 
 
 @pytest.fixture(scope="module")

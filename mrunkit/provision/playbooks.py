@@ -107,8 +107,9 @@ def arguments(run: PlaybookRun) -> list[str]:
     words += ["--tags", run.tags] if run.tags is not None else []
     words += ["--forks", str(run.forks)] if run.forks is not None else []
     words += [f"-{'v' * run.verbosity}"] if run.verbosity else []
+    # Last, so that it wins: the user's may be relative to the inventory; Ansible starts elsewhere.
     state_dir = json.dumps({"lab_state_dir": str(run.state_dir)})
-    for text in (state_dir, *run.extra_vars):
+    for text in (*run.extra_vars, state_dir):
         words += ["--extra-vars", _from_here(text)]
     return words
 

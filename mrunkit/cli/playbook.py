@@ -14,7 +14,6 @@ import typer
 if TYPE_CHECKING:
     from types import FrameType
 
-    from mrunkit.provision.apply import Applied
     from mrunkit.provision.lab import Lab
     from mrunkit.provision.playbooks import PlaybookRun
 
@@ -62,7 +61,7 @@ def require_variables(extra_vars: Sequence[str]) -> None:
             raise UsageError(f"-e {text}: sets nothing", remedy="write NAME=VALUE, or @FILE")
 
 
-def apply_shown(run: PlaybookRun, lab: Lab) -> Applied:
+def apply_shown(run: PlaybookRun, lab: Lab) -> None:
     """Apply a playbook to a lab, showing how it goes on stderr."""
     from datetime import datetime
 
@@ -87,7 +86,6 @@ def apply_shown(run: PlaybookRun, lab: Lab) -> Applied:
     for warning in applied.progress.warnings:
         print(f"{PREFIX}warning: {plain(warning)}", file=sys.stderr)
     print(f"{PREFIX}{describe_end(applied.progress)}; log: {applied.log}", file=sys.stderr)
-    return applied
 
 
 @contextlib.contextmanager

@@ -17,8 +17,8 @@ from mrunkit.output import counted
 from mrunkit.provision.addresses import keep_addresses
 from mrunkit.provision.explain import Explanation, explain, explain_refusal
 from mrunkit.provision.lab import Lab
-from mrunkit.provision.playbooks import Event, PlaybookRun, run_playbook
-from mrunkit.provision.progress import Failure, Progress, advance
+from mrunkit.provision.playbooks import PlaybookRun, run_playbook
+from mrunkit.provision.progress import Event, Failure, Progress, advance
 from mrunkit.provision.table import name_hosts
 
 _TOLD = 10

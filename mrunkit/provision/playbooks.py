@@ -23,6 +23,7 @@ from typing import Any
 
 from mrunkit.inventory import expanded
 from mrunkit.local.stragglers import kill_marked
+from mrunkit.provision.progress import Event
 
 MARKER = "MRUNKIT_PLAYBOOK"
 """What Ansible and all its local children have in their environment."""
@@ -34,9 +35,6 @@ VAULT_PASSWORD = "ANSIBLE_VAULT_PASSWORD_FILE"
 """Of variables that are encrypted with ansible-vault."""
 POLL_SECONDS = 1
 """How often ansible-runner looks whether it has been cancelled."""
-
-Event = Mapping[str, Any]
-"""As ansible-runner has it. Source: Ansible Runner's documentation, Runner event schema."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,6 +14,7 @@ from enum import Enum
 from typing import Any
 
 Event = Mapping[str, Any]
+"""As ansible-runner has it. Source: Ansible Runner's documentation, Runner event schema."""
 
 WARNING = "WARNING: "
 """With it begins what a playbook says that is no failure, and should be read all the same."""

@@ -19,7 +19,8 @@ ANSIBLE_TAGS = ("all", "tagged", "untagged", "always", "never")
 """That mean something to Ansible in any playbook. Source: its guide, Tags."""
 EXIT_STATUSES = """\b
 Exit status:
-    0  the lab is made, and doctor found nothing wrong
+    0  the lab is made, and doctor found nothing wrong; with --check, --tags or --no-doctor,
+       nothing failed, and doctor has not looked
     1  the lab is made, and doctor found something wrong
     2  the command line does not make sense
   125  it could not be made; what failed is told
@@ -49,7 +50,8 @@ def bootstrap(
 ) -> None:
     """Make a lab of the inventory's hosts, then prove with `mrunkit doctor` that it works.
 
-    A second run changes nothing; one that was cut off goes on where it ended.
+    A second run changes nothing; after one that was cut off it goes through all steps again, and
+    does what is left.
     """
     from mrunkit.cli.playbook import apply_shown, require_hosts, require_variables
     from mrunkit.output import PREFIX

@@ -52,11 +52,9 @@ def teardown(
         if not sys.stdin.isatty():
             raise UsageError("nobody can be asked here", remedy="give --yes")
         kept = "with all files in" if is_share_removed else "but for the files in"
-        typer.confirm(
+        _ask(
             f"Take the lab out of {limit or counted(len(lab.hosts), 'host')}, "
-            f"{kept} {lab.settings.share}?",
-            abort=True,
-            err=True,
+            f"{kept} {lab.settings.share}?"
         )
     # As JSON, in which true is a truth value, not a word.
     share = '{"teardown_remove_share": true}'
@@ -72,3 +70,15 @@ def teardown(
         ),
         lab,
     )
+
+
+def _ask(question: str) -> None:
+    """Go on for a yes only."""
+    try:
+        typer.confirm(question, abort=True, err=True)
+    except typer.Abort as abort:
+        # Ctrl-C is a no as well to click, which ends with 1 for it.
+        if isinstance(abort.__context__, KeyboardInterrupt):
+            print(file=sys.stderr)
+            raise KeyboardInterrupt from abort
+        raise

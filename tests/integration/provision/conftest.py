@@ -71,7 +71,9 @@ class Checkout:
         file = self.directory / "playbooks" / f"{name}.yml"
         file.write_text(f"{head}  tags: [{name}]\n  tasks:\n{tasks}")
 
-    def start(self, *words: str | Path, **environ: str) -> subprocess.Popen[str]:
+    def start(
+        self, *words: str | Path, stdin: int = subprocess.DEVNULL, **environ: str
+    ) -> subprocess.Popen[str]:
         """Start the command, with more in its environment; it is ended with the test."""
         process = subprocess.Popen(
             [sys.executable, "-m", "mrunkit", *map(str, words)],
@@ -82,7 +84,7 @@ class Checkout:
                 "TMPDIR": str(self.temporary),
                 **environ,
             },
-            stdin=subprocess.DEVNULL,
+            stdin=stdin,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,

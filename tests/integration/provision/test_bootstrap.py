@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -227,6 +228,26 @@ def test_teardown_does_not_start_unasked(checkout: Checkout) -> None:
     ended = checkout.run("teardown", "inventory.ini")
     assert ended.returncode == 2
     assert "give --yes" in ended.stderr
+    assert list(checkout.inventory.parent.glob("*.touched")) == []
+
+
+def test_teardown_that_is_interrupted_while_it_asks(checkout: Checkout) -> None:
+    """Ctrl-C has the exit status that it has everywhere, not that of a no."""
+    checkout.write_playbooks()
+    checkout.write_playbook("teardown", TOUCH)
+    ours, theirs = os.openpty()
+    process = checkout.start("teardown", "inventory.ini", stdin=theirs)
+    os.close(theirs)
+    assert process.stderr is not None
+    asked = ""
+    while not asked.endswith(":"):
+        letter = process.stderr.read(1)
+        assert letter, asked
+        asked += letter
+    assert asked.startswith("Take the lab out of 3 hosts")
+    process.send_signal(signal.SIGINT)
+    assert process.wait(PATIENCE) == 130
+    os.close(ours)
     assert list(checkout.inventory.parent.glob("*.touched")) == []
 
 

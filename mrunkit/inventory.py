@@ -43,6 +43,10 @@ _OPTION_OF_FLAG = {
 _SINGLE_WORDS = {"identityfile", "user", "port"}
 """Options whose values may be quoted once more, for ssh itself."""
 
+NO_VAULT_SECRETS = "no vault secrets found"
+"""Ansible's words for a password that it has not."""
+VAULT_REMEDY = "name the file with the password: ANSIBLE_VAULT_PASSWORD_FILE=FILE mrunkit ..."
+
 _BYTE_ORDER_MARKS = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 """As editors of Windows write them. Ansible takes them for the begin of a host's name."""
 _FAILURE = re.compile(
@@ -160,10 +164,10 @@ def unreadable(path: Path, said: str) -> InventoryError:
 
     It tries one plugin after the other, and tells of each twice; that which the file is for knows.
     """
-    if "no vault secrets found" in said:
+    if NO_VAULT_SECRETS in said:
         return InventoryError(
             f"inventory {path} has variables that are encrypted with ansible-vault",
-            remedy="name the file with the password: ANSIBLE_VAULT_PASSWORD_FILE=FILE mrunkit ...",
+            remedy=VAULT_REMEDY,
         )
     if path.is_file() and path.read_bytes().startswith(_BYTE_ORDER_MARKS):
         return InventoryError(

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from mrunkit.inventory import NO_VAULT_SECRETS, VAULT_REMEDY
 from mrunkit.provision.progress import Failure
 
 _LINES = 5
@@ -141,7 +142,12 @@ _PACKAGES = (
         "see that apt-get update (dnf makecache) works there: network, DNS, proxy",
     ),
 )
+# ansible-inventory heeds a password in the user's ansible.cfg; playbooks run with their own.
+_NO_VAULT_SECRETS = _rule(
+    NO_VAULT_SECRETS, "variables are encrypted with ansible-vault", VAULT_REMEDY
+)
 _REST = (
+    _NO_VAULT_SECRETS,
     _rule(
         r"^Error executing command", "there is no such program: {command}", "is it in PATH there?"
     ),
@@ -189,6 +195,7 @@ _REST = (
 
 
 _REFUSALS = (
+    _NO_VAULT_SECRETS,
     _rule(
         r"--limit leaves us with no hosts|--limit does not match any hosts",
         "--limit matches no host of the inventory",

@@ -18,6 +18,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from conftest import PATIENCE, Checkout
 
+from mrunkit.inventory import VAULT_REMEDY
+
 TOUCH = """\
   - name: Touch
     ansible.builtin.copy:
@@ -142,6 +144,34 @@ def test_files_are_those_of_the_users_directory(checkout: Checkout) -> None:
     process = checkout.start(*words, ANSIBLE_VAULT_PASSWORD_FILE="password")
     _, stderr = process.communicate(timeout=PATIENCE)
     assert "mrunkit: host1: from a vault" in stderr
+
+
+@pytest.mark.parametrize("is_whole_file", [True, False], ids=["file", "variable"])
+def test_a_vault_of_which_only_the_users_configuration_has_the_password(
+    checkout: Checkout, is_whole_file: bool
+) -> None:
+    """The playbooks have their own ansible.cfg; what helps is said."""
+    lab = checkout.inventory.parent
+    (lab / "password").write_text("secret\n")
+    (lab / "ansible.cfg").write_text("[defaults]\nvault_password_file = password\n")
+    vault = Path(sys.executable).with_name("ansible-vault")
+    words = ["encrypt"] if is_whole_file else ["encrypt_string", "from a vault", "--name", "said"]
+    encrypted = subprocess.run(
+        [vault, *words],
+        input="said: from a vault\n",
+        cwd=lab,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    (lab / "group_vars").mkdir()
+    (lab / "group_vars" / "all.yml").write_text(encrypted.stdout)
+    tell = '  - name: Tell\n    ansible.builtin.debug:\n      msg: "{{ said }}"\n'
+    checkout.write_playbooks(base=tell)
+    ended = checkout.bootstrap()
+    assert ended.returncode == 125
+    told = f"variables are encrypted with ansible-vault\nmrunkit:   {VAULT_REMEDY}\n"
+    assert told in ended.stderr
 
 
 def test_what_ansible_refuses_is_told(checkout: Checkout) -> None:

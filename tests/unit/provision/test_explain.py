@@ -161,6 +161,14 @@ def test_a_failure_is_told_in_plain_words(case: str) -> None:
             "it cannot resolve repository.example",
         ),
         ({"msg": "mpi is not in the sudoers file."}, "mpi may not use sudo"),
+        (
+            {
+                "msg": "Task failed: Finalization of task args for 'ansible.builtin.copy' failed: "
+                "Error while resolving value for 'content': Error rendering template: Attempt to "
+                "use undecryptable variable: Attempting to decrypt but no vault secrets found."
+            },
+            "variables are encrypted with ansible-vault",
+        ),
         ({}, "it failed without a word"),
     ],
 )

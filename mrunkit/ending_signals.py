@@ -1,11 +1,13 @@
-"""The signals that end a command, before there is a job that they could end in order.
+"""The signals that end a command, where no job is there that they could end in order.
 
-Imported before all else: needs nothing but the standard library's `signal`.
+Imported before all else: needs only what is imported by then.
 """
 
 from __future__ import annotations
 
+import contextlib
 import signal
+from collections.abc import Iterator
 from types import FrameType
 from typing import NoReturn
 
@@ -38,3 +40,29 @@ def raise_ending_signals() -> None:
 
     for one in heeded_signals():
         signal.signal(one, end)
+
+
+@contextlib.contextmanager
+def ended_by_signals() -> Iterator[None]:
+    """Let what ends us from outside raise EndedBySignal, so that work is cleaned up after.
+
+    Ctrl-C does so by itself, as KeyboardInterrupt. Only the first one counts: of a terminal that
+    is closed the shell tells, and the kernel as well, and the second must not end the cleaning up.
+    """
+    numbers = [one for one in heeded_signals() if one is not signal.SIGINT]
+
+    def end(number: int, _: FrameType | None) -> NoReturn:
+        for one in numbers:
+            signal.signal(one, _pass_over)
+        raise EndedBySignal(number)
+
+    before = {one: signal.signal(one, end) for one in numbers}
+    try:
+        yield
+    finally:
+        for one, handler in before.items():
+            signal.signal(one, handler)
+
+
+def _pass_over(_number: int, _frame: FrameType | None) -> None:
+    """Do nothing; unlike SIG_IGN, this is not passed on to children."""

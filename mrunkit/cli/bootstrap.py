@@ -24,7 +24,7 @@ Exit status:
     1  the lab is made, and doctor found something wrong
     2  the command line does not make sense
   125  it could not be made; what failed is told
-  130  Ctrl-C; to go on, run it again
+  130  Ctrl-C (143: SIGTERM, 129: its terminal was closed); to go on, run it again
 """
 
 

@@ -1,19 +1,16 @@
-"""What the commands that run a playbook have in common: options, display and signals."""
+"""What the commands that run a playbook have in common: options and display."""
 
 from __future__ import annotations
 
 import contextlib
-import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
-    from types import FrameType
-
     from mrunkit.provision.lab import Lab
     from mrunkit.provision.playbooks import PlaybookRun
 
@@ -66,6 +63,7 @@ def apply_shown(run: PlaybookRun, lab: Lab) -> None:
     from datetime import datetime
 
     from mrunkit.cli.progress import watcher
+    from mrunkit.ending_signals import EndedBySignal, ended_by_signals
     from mrunkit.output import PREFIX, plain
     from mrunkit.provision.apply import apply
     from mrunkit.provision.table import describe_end
@@ -80,25 +78,10 @@ def apply_shown(run: PlaybookRun, lab: Lab) -> None:
             ) as shown,
         ):
             applied = apply(run, lab, settings.environ, shown, now=datetime.now().astimezone())
-    except KeyboardInterrupt:
-        print(f"{PREFIX}interrupted; to go on, run it again", file=sys.stderr)
+    except (KeyboardInterrupt, EndedBySignal):
+        with contextlib.suppress(OSError):  # of a terminal that was closed
+            print(f"{PREFIX}interrupted; to go on, run it again", file=sys.stderr, flush=True)
         raise
     for warning in applied.progress.warnings:
         print(f"{PREFIX}warning: {plain(warning)}", file=sys.stderr)
     print(f"{PREFIX}{describe_end(applied.progress)}; log: {applied.log}", file=sys.stderr)
-
-
-@contextlib.contextmanager
-def ended_by_signals() -> Iterator[None]:
-    """Let what ends us by a signal end Ansible first, as Ctrl-C does."""
-
-    def end(number: int, frame: FrameType | None) -> NoReturn:
-        sys.exit(128 + number)
-
-    numbers = (signal.SIGTERM, signal.SIGHUP)
-    before = {number: signal.signal(number, end) for number in numbers}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

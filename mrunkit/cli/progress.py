@@ -105,5 +105,10 @@ def watcher(stream: TextIO, *, is_terminal: bool, is_verbose: bool) -> Iterator[
 
     console = Console(file=stream)
     shown = TableWatcher(console)
-    with Live(console=console, get_renderable=shown.render, refresh_per_second=4):
+    live = Live(console=console, get_renderable=shown.render, refresh_per_second=4)
+    live.start()
+    try:
         yield shown
+    finally:
+        with contextlib.suppress(OSError):  # a terminal that was closed
+            live.stop()

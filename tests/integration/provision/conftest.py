@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -72,7 +73,11 @@ class Checkout:
         file.write_text(f"{head}  tags: [{name}]\n  tasks:\n{tasks}")
 
     def start(
-        self, *words: str | Path, stdin: int = subprocess.DEVNULL, **environ: str
+        self,
+        *words: str | Path,
+        stdin: int = subprocess.DEVNULL,
+        stderr: int = subprocess.PIPE,
+        **environ: str,
     ) -> subprocess.Popen[str]:
         """Start the command, with more in its environment; it is ended with the test."""
         process = subprocess.Popen(
@@ -86,7 +91,7 @@ class Checkout:
             },
             stdin=stdin,
             stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
+            stderr=stderr,
             text=True,
             start_new_session=True,
         )
@@ -111,6 +116,7 @@ def checkout(tmp_path: Path) -> Iterator[Checkout]:
     for name in ("mrunkit", "inventory"):
         (tmp_path / name).symlink_to(ROOT / name)
     made.temporary.mkdir()
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # or the commands would heed a nohup of the tests
     made.inventory.parent.mkdir()
     made.inventory.write_text(INVENTORY.format(python=sys.executable))
     for file in ("ansible.cfg", "roles/lab/defaults/main.yml"):

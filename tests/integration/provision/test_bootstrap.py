@@ -40,6 +40,24 @@ FAIL = """\
     changed_when: true
     when: inventory_hostname != 'host1'
 """
+WAIT = """\
+  - name: Wait
+    ansible.builtin.wait_for:
+      path: "{{ inventory_dir }}/go"
+"""
+
+
+def write_sleep(checkout: Checkout) -> str:
+    """A playbook that sleeps on all hosts; what the command lines of that have in them."""
+    mark = uuid.uuid4().hex
+    sleep = f"  - name: Sleep\n    ansible.builtin.command:\n      cmd: sh -c 'sleep 600; {mark}'\n"
+    checkout.write_playbooks(base=f"{sleep}    changed_when: false\n")
+    return mark
+
+
+def are_asleep(mark: str) -> bool:
+    """Whether the playbook sleeps on all hosts."""
+    return len(processes_with(f"sh -c sleep 600; {mark}")) >= 3
 
 
 def wait_for(fact: Callable[[], object], process: subprocess.Popen[str]) -> None:
@@ -211,24 +229,51 @@ def test_a_signal_ends_ansible_and_all_that_it_started(
     checkout: Checkout, number: signal.Signals, status: int
 ) -> None:
     """Also what its workers run at that moment; the lab can be worked on again at once."""
-    mark = uuid.uuid4().hex
-    sleep = f"  - name: Sleep\n    ansible.builtin.command:\n      cmd: sh -c 'sleep 600; {mark}'\n"
-    checkout.write_playbooks(base=f"{sleep}    changed_when: false\n")
+    mark = write_sleep(checkout)
     process = checkout.start("bootstrap", "inventory.ini", "--no-doctor")
-    wait_for(lambda: len(processes_with(f"sh -c sleep 600; {mark}")) >= 3, process)
+    wait_for(lambda: are_asleep(mark), process)
     process.send_signal(number)
     _, stderr = process.communicate(timeout=PATIENCE)
     assert process.returncode == status, stderr
+    assert "mrunkit: interrupted; to go on, run it again" in stderr
     assert processes_with(mark) == []
     assert list(checkout.temporary.iterdir()) == []
     checkout.write_playbooks(base=TOUCH)
     assert checkout.bootstrap().returncode == 0
 
 
+def test_the_terminal_goes_away(checkout: Checkout) -> None:
+    """Of that the shell tells, and the kernel as well, while nothing can be said any more."""
+    mark = write_sleep(checkout)
+    ours, theirs = os.openpty()
+    process = checkout.start("bootstrap", "inventory.ini", "--no-doctor", stderr=theirs)
+    os.close(theirs)
+    wait_for(lambda: are_asleep(mark), process)
+    os.close(ours)
+    process.send_signal(signal.SIGHUP)
+    process.send_signal(signal.SIGHUP)
+    assert process.wait(PATIENCE) == 129
+    assert processes_with(mark) == []
+    assert list(checkout.temporary.iterdir()) == []
+
+
+def test_nohup_is_heeded(checkout: Checkout) -> None:
+    """A bootstrap goes on when the terminal is closed in which it was started with nohup."""
+    checkout.write_playbooks(base=WAIT)
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does, for its children
+    try:
+        process = checkout.start("bootstrap", "inventory.ini", "--no-doctor")
+    finally:
+        signal.signal(signal.SIGHUP, before)
+    wait_for(lambda: list(checkout.state_dir.glob("logs/*")), process)
+    process.send_signal(signal.SIGHUP)
+    (checkout.inventory.parent / "go").touch()
+    assert process.wait(PATIENCE) == 0
+
+
 def test_one_lab_is_worked_on_by_one_mrunkit(checkout: Checkout) -> None:
     """The second says which process is at work."""
-    wait = '  - name: Wait\n    ansible.builtin.wait_for:\n      path: "{{ inventory_dir }}/go"\n'
-    checkout.write_playbooks(base=wait)
+    checkout.write_playbooks(base=WAIT)
     first = checkout.start("bootstrap", "inventory.ini", "--no-doctor")
     wait_for(lambda: list(checkout.state_dir.glob("logs/*")), first)
     second = checkout.bootstrap()

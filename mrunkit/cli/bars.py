@@ -18,7 +18,10 @@ _FRAME = 2
 
 
 class Bars(Protocol):
-    """Shows several things that go on at once; may be told by any thread."""
+    """Shows several things that go on at once; may be told by any thread.
+
+    That nobody can be told any more, as the terminal was closed, is no reason to end the work.
+    """
 
     def show(self, name: str, text: str, done: int = 0, total: int = 0) -> None:
         """Show what `name` does now, and how far it is; a total of 0 is not known."""
@@ -38,7 +41,8 @@ class LineBars:
             if self._texts.get(name) == text:
                 return
             self._texts[name] = text
-            print(f"{PREFIX}{name}: {plain(text)}", file=self._stream, flush=True)
+            with contextlib.suppress(OSError):
+                print(f"{PREFIX}{name}: {plain(text)}", file=self._stream, flush=True)
 
 
 class LiveBars:
@@ -51,7 +55,7 @@ class LiveBars:
 
     def show(self, name: str, text: str, done: int = 0, total: int = 0) -> None:
         """Move the bar; without a total it only pulses."""
-        with self._lock:
+        with self._lock, contextlib.suppress(OSError):
             task = self._tasks.pop(name, None)
             if task is None:
                 task = self._progress.add_task(name, total=None, text="")
@@ -79,5 +83,10 @@ def bars(stream: TextIO, *, is_terminal: bool) -> Iterator[Bars]:
         TimeElapsedColumn(),
         TextColumn("{task.fields[text]}", markup=False),
     )
-    with Progress(*columns, console=Console(file=stream)) as progress:
+    progress = Progress(*columns, console=Console(file=stream))
+    progress.start()
+    try:
         yield LiveBars(progress)
+    finally:
+        with contextlib.suppress(OSError):
+            progress.stop()

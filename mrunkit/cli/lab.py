@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 import os
 import shlex
-import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -95,6 +94,7 @@ def up(
     the next ones of its kind use it again. A lab that is there already is started if need be.
     """
     from mrunkit.cli.bars import bars
+    from mrunkit.ending_signals import ended_by_signals
     from mrunkit.lab import life
     from mrunkit.lab.request import GuestSize, LabRequest, check_name, check_request, recipe
 
@@ -108,8 +108,7 @@ def up(
         size=GuestSize(memory=memory, cpus=cpus, acceleration=acceleration, cgroups=cgroups),
     )
     check_request(request)
-    signal.signal(signal.SIGTERM, _end)
-    with bars(sys.stderr, is_terminal=sys.stderr.isatty()) as shown:
+    with ended_by_signals(), bars(sys.stderr, is_terminal=sys.stderr.isatty()) as shown:
         done = life.up(request, _labs(), _connect, progress=shown)
     print(json.dumps(_entry(done.directory, done.lab)) if is_json else _result(done))
 
@@ -199,11 +198,6 @@ def _connect(backend: Backend) -> HostBackend:
     from mrunkit.lab.qemu_hosts import QemuHosts
 
     return QemuHosts(cache, _labs())
-
-
-def _end(number: int, _frame: object) -> NoReturn:
-    """End by SIGTERM as by Ctrl-C: what was made so far is removed."""
-    raise SystemExit(128 + number)
 
 
 def _entry(directory: LabDirectory, found: LabRecord) -> dict[str, Any]:

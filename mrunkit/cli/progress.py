@@ -42,6 +42,10 @@ class LineWatcher:
             print(PREFIX + line, file=self._stream, flush=True)
         self._progress = progress
 
+    def note(self, text: str) -> None:
+        """Print it."""
+        print(f"{PREFIX}{text}", file=self._stream, flush=True)
+
 
 class VerboseWatcher:
     """All that Ansible prints."""
@@ -55,6 +59,10 @@ class VerboseWatcher:
 
     def advanced(self, progress: Progress) -> None:
         """Ansible has told."""
+
+    def note(self, text: str) -> None:
+        """Print it."""
+        print(f"{PREFIX}{text}", file=self._stream, flush=True)
 
 
 class TableWatcher:
@@ -70,6 +78,10 @@ class TableWatcher:
     def advanced(self, progress: Progress) -> None:
         """Keep it."""
         self._progress = progress
+
+    def note(self, text: str) -> None:
+        """Print it above the table."""
+        self._console.print(f"{PREFIX}{text}", markup=False, highlight=False, soft_wrap=True)
 
     def render(self) -> RenderableType:
         """The table, as high as the terminal at most."""

@@ -1,17 +1,14 @@
-"""A playbook applied to a lab: one at a time, with a log, and failures that are explained."""
+"""A playbook applied to a lab: with a log, and failures that are explained."""
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import IO, Protocol
 
-from mrunkit.errors import MrunkitError
 from mrunkit.inventory import Host
 from mrunkit.output import counted
 from mrunkit.provision.addresses import keep_addresses
@@ -19,16 +16,13 @@ from mrunkit.provision.explain import Explanation, explain, explain_refusal
 from mrunkit.provision.lab import Lab
 from mrunkit.provision.playbooks import PlaybookRun, run_playbook
 from mrunkit.provision.progress import Event, Failure, Progress, advance
+from mrunkit.provision.state_dir import ProvisionError, locked, make_state_dir, opened
 from mrunkit.provision.table import name_hosts
 
 _TOLD = 10
 """So many different failures are explained; the log has all."""
 _REPEATED = 20
 """So many hosts are named to be repeated."""
-
-
-class ProvisionError(MrunkitError):
-    """A playbook could not do its work on some host, or did not start."""
 
 
 class Watcher(Protocol):
@@ -39,6 +33,9 @@ class Watcher(Protocol):
 
     def advanced(self, progress: Progress) -> None:
         """An event was handled; it may have changed nothing worth telling."""
+
+    def note(self, text: str) -> None:
+        """Something worth knowing that is not Ansible's; told before it starts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +75,9 @@ def apply(
     """Run a playbook on a lab; raises ProvisionError with what failed and what to do."""
     hosts = () if run.limit is not None else tuple(host.name for host in lab.hosts)
     progress = Progress(steps=read_steps(run.playbook), hosts=hosts)
-    with locked(run.state_dir), _log(run, now) as log:
+    with locked(run.state_dir) as lock, _log(run, now) as log:
+        if lock.killed is not None:
+            watcher.note(f"ended what a mrunkit that was killed (process {lock.killed}) had left")
 
         def handle(event: Event) -> None:
             nonlocal progress
@@ -88,7 +87,7 @@ def apply(
             progress = advance(progress, event)
             watcher.advanced(progress)
 
-        status = run_playbook(run, environ, handle)
+        status = run_playbook(run, environ, handle, marker=lock.marker)
         keep_addresses(run.state_dir, progress.addresses)
     path = Path(log.name)
     if status != 0:
@@ -99,46 +98,6 @@ def apply(
             remedy=f"all that Ansible said: {path}",
         )
     return Applied(progress=progress, log=path)
-
-
-@contextlib.contextmanager
-def locked(state_dir: Path) -> Iterator[None]:
-    """Keep others from working on the same lab; raises ProvisionError if somebody does."""
-    make_state_dir(state_dir)
-    with _opened(state_dir / "lock", "a+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            file.seek(0)
-            raise ProvisionError(
-                f"another mrunkit (process {file.read().strip()}) is at work on this lab",
-                remedy="wait for its end",
-            ) from error
-        file.truncate(0)
-        print(os.getpid(), file=file, flush=True)
-        yield
-
-
-def make_state_dir(state_dir: Path) -> None:
-    """Make the directory, which will hold secrets; raises ProvisionError."""
-    try:
-        state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise _cannot_make(state_dir, error) from error
-
-
-def _opened(file: Path, mode: str) -> IO[str]:
-    try:
-        return file.open(mode)
-    except OSError as error:
-        raise _cannot_make(file, error) from error
-
-
-def _cannot_make(path: Path, error: OSError) -> ProvisionError:
-    return ProvisionError(
-        f"cannot make {path} for the lab's secrets and logs: {error.strerror}",
-        remedy="name another directory in the inventory: lab_state_dir",
-    )
 
 
 def describe_failures(progress: Progress, hosts: Mapping[str, Host]) -> list[str]:
@@ -199,5 +158,5 @@ def _log(run: PlaybookRun, now: datetime) -> Iterator[IO[str]]:
     # A directory that was there before lab_state_dir named it may be open to others.
     make_state_dir(directory)
     name = "bootstrap" if run.playbook.stem == "site" else run.playbook.stem
-    with _opened(directory / f"{name}-{now:%Y%m%d-%H%M%S}.log", "w") as file:
+    with opened(directory / f"{name}-{now:%Y%m%d-%H%M%S}.log", "w") as file:
         yield file

@@ -10,11 +10,11 @@ import contextlib
 import json
 import os
 import shlex
+import shutil
 import signal
 import sys
 import tempfile
 import threading
-import uuid
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
@@ -22,13 +22,14 @@ from pathlib import Path
 from typing import Any
 
 from mrunkit.inventory import expanded
-from mrunkit.local.stragglers import kill_marked
+from mrunkit.local.stragglers import kill_marked, marked_processes
 from mrunkit.provision.progress import Event
 
 MARKER = "MRUNKIT_PLAYBOOK"
 """What Ansible and all its local children have in their environment."""
+_PREFIX = "mrunkit-"
 LONGEST_TEMPORARY = 50
-"""Bytes: `mrunkit-` and 8 more come behind it, and what Ansible puts behind those."""
+"""Bytes: the prefix and 8 more come behind it, and what Ansible puts behind those."""
 INTERRUPT_SECONDS = 10.0
 """For Ansible to end its workers and itself."""
 VAULT_PASSWORD = "ANSIBLE_VAULT_PASSWORD_FILE"
@@ -59,19 +60,19 @@ class PlaybookRun:
 
 
 def run_playbook(
-    run: PlaybookRun, environ: Mapping[str, str], tell: Callable[[Event], None]
+    run: PlaybookRun, environ: Mapping[str, str], tell: Callable[[Event], None], *, marker: str
 ) -> int:
     """Run it to its end, and return its exit status; `tell` is called in another thread.
 
-    Whatever ends this early (Ctrl-C, say) ends Ansible and all that it started here.
+    Whatever ends this early (Ctrl-C, say) ends Ansible and all that it started here. What SIGKILL
+    ends is left to `end_run`, with the same marker.
     """
-    marker = uuid.uuid4().hex
     child = _Child(tell)
-    above = _short(tempfile.gettempdir())
     with (
-        tempfile.TemporaryDirectory(prefix="mrunkit-", dir=above) as private,
+        tempfile.TemporaryDirectory(prefix=_PREFIX, dir=_above()) as private,
         ThreadPoolExecutor(max_workers=1) as executor,
     ):
+        Path(private, marker).touch()
         future = executor.submit(
             _run,
             child,
@@ -92,8 +93,19 @@ def run_playbook(
                     kill_marked(f"{MARKER}={marker}")
 
 
-def _short(directory: str) -> str:
+def end_run(marker: str) -> bool:
+    """End a playbook whose mrunkit was killed, and remove its files; whether it was at work."""
+    mark = f"{MARKER}={marker}"
+    is_at_work = bool(list(marked_processes(mark)))
+    kill_marked(mark)
+    for file in Path(_above()).glob(f"{_PREFIX}*/{marker}"):
+        shutil.rmtree(file.parent, ignore_errors=True)
+    return is_at_work
+
+
+def _above() -> str:
     """Where temporary files go; newer Ansibles make sockets there, whose paths hold 107 bytes."""
+    directory = tempfile.gettempdir()
     return directory if len(os.fsencode(directory)) <= LONGEST_TEMPORARY else "/tmp"
 
 

@@ -242,6 +242,23 @@ def test_a_signal_ends_ansible_and_all_that_it_started(
     assert checkout.bootstrap().returncode == 0
 
 
+def test_what_a_killed_run_left_is_ended_by_the_next(checkout: Checkout) -> None:
+    """Ansible would go on beside it."""
+    mark = write_sleep(checkout)
+    process = checkout.start("bootstrap", "inventory.ini", "--no-doctor")
+    wait_for(lambda: are_asleep(mark), process)
+    process.kill()
+    process.communicate(timeout=PATIENCE)
+    assert are_asleep(mark)
+    checkout.write_playbooks(base=TOUCH)
+    ended = checkout.bootstrap()
+    assert ended.returncode == 0, ended.stderr
+    told = f"ended what a mrunkit that was killed (process {process.pid}) had left"
+    assert ended.stderr.startswith(f"mrunkit: {told}\n")
+    assert processes_with(mark) == []
+    assert list(checkout.temporary.iterdir()) == []
+
+
 def test_the_terminal_goes_away(checkout: Checkout) -> None:
     """Of that the shell tells, and the kernel as well, while nothing can be said any more."""
     mark = write_sleep(checkout)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import pytest
 
-from mrunkit.provision.apply import ProvisionError, describe_rest, locked
+from mrunkit.provision.apply import describe_rest
 from mrunkit.provision.progress import Failure, Progress, Status
 
 HOSTS = tuple(f"host{index}" for index in range(500))
@@ -52,14 +51,3 @@ def test_hosts_that_failed_alone_can_be_repeated_alone() -> None:
 def test_nothing_is_said_of_others(failed: Sequence[str], went_on: Sequence[str]) -> None:
     """A problem of the whole lab is counted as one host's; and a whole run is not much longer."""
     assert describe_rest(ended(failed, went_on=went_on)) == []
-
-
-def test_a_state_directory_that_cannot_be_used_is_told(tmp_path: Path) -> None:
-    """By the file that cannot be made; root writes where it likes, so a directory is in the way."""
-    (tmp_path / "lock").mkdir()
-    with (
-        pytest.raises(ProvisionError, match=f"cannot make {tmp_path}/lock") as raised,
-        locked(tmp_path),
-    ):
-        pass
-    assert "lab_state_dir" in str(raised.value.remedy)

@@ -11,6 +11,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,6 +39,8 @@ class Checkout:
     """A place with playbooks, an inventory, and the command."""
 
     directory: Path
+    temporary: Path
+    """Where mrunkit makes its temporary files."""
     started: list[subprocess.Popen[str]] = field(default_factory=list)
 
     @property
@@ -49,11 +52,6 @@ class Checkout:
     def state_dir(self) -> Path:
         """What mrunkit keeps of the lab."""
         return self.inventory.parent / ".mrunkit"
-
-    @property
-    def temporary(self) -> Path:
-        """Where mrunkit makes its temporary files."""
-        return self.directory / "tmp"
 
     def write_playbooks(self, **steps: str) -> None:
         """Write site.yml and the playbooks that it imports, all with the same head."""
@@ -110,12 +108,18 @@ class Checkout:
 
 
 @pytest.fixture
-def checkout(tmp_path: Path) -> Iterator[Checkout]:
+def temporary() -> Iterator[Path]:
+    """A directory of which the name is short, or mrunkit would take /tmp."""
+    with tempfile.TemporaryDirectory() as made:
+        yield Path(made)
+
+
+@pytest.fixture
+def checkout(tmp_path: Path, temporary: Path) -> Iterator[Checkout]:
     """With no playbooks yet."""
-    made = Checkout(directory=tmp_path)
+    made = Checkout(directory=tmp_path, temporary=temporary)
     for name in ("mrunkit", "inventory"):
         (tmp_path / name).symlink_to(ROOT / name)
-    made.temporary.mkdir()
     signal.signal(signal.SIGHUP, signal.SIG_DFL)  # or the commands would heed a nohup of the tests
     made.inventory.parent.mkdir()
     made.inventory.write_text(INVENTORY.format(python=sys.executable))

@@ -82,6 +82,6 @@ def apply_shown(run: PlaybookRun, lab: Lab) -> None:
         with contextlib.suppress(OSError):  # of a terminal that was closed
             print(f"{PREFIX}interrupted; to go on, run it again", file=sys.stderr, flush=True)
         raise
-    for warning in applied.progress.warnings:
+    for warning in applied.warnings:
         print(f"{PREFIX}warning: {plain(warning)}", file=sys.stderr)
     print(f"{PREFIX}{describe_end(applied.progress)}; log: {applied.log}", file=sys.stderr)

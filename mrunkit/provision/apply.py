@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -44,6 +45,29 @@ class Applied:
 
     progress: Progress
     log: Path
+    warnings: tuple[str, ...]
+    """Of the playbooks, and of the log."""
+
+
+class Log:
+    """What Ansible says, in a file; the lab is worth more than its log."""
+
+    def __init__(self, path: Path, file: IO[bytes]) -> None:
+        self.path = path
+        self.problem: str | None = None
+        """Why the file ends early."""
+        self._file = file
+
+    def write(self, text: str) -> None:
+        """Add to it, until it cannot be written: a hole in it would mislead."""
+        if self.problem is not None:
+            return
+        rest = f"{text}\n".replace("\r\n", "\n").encode(errors="backslashreplace")
+        try:
+            while rest:
+                rest = rest[self._file.write(rest) :]
+        except OSError as error:
+            self.problem = error.strerror
 
 
 def read_steps(playbook: Path) -> tuple[str, ...]:
@@ -81,23 +105,51 @@ def apply(
 
         def handle(event: Event) -> None:
             nonlocal progress
-            if text := event.get("stdout", ""):
-                print(text.replace("\r\n", "\n"), file=log, flush=True)
-                watcher.printed(text)
+            # First of all: of an OSError of what follows ansible-runner says nothing.
             progress = advance(progress, event)
+            if text := event.get("stdout", ""):
+                log.write(text)
+                watcher.printed(text)
             watcher.advanced(progress)
 
-        status = run_playbook(run, environ, handle, marker=lock.marker)
-        keep_addresses(run.state_dir, progress.addresses)
-    path = Path(log.name)
+        try:
+            status = run_playbook(run, environ, handle, marker=lock.marker)
+        except OSError as error:
+            raise ProvisionError(
+                f"Ansible cannot be run here: {error.strerror}",
+                remedy=f"is there room for its temporary files in {tempfile.gettempdir()}?",
+            ) from error
+        unkept = _keep(run.state_dir, progress.addresses)
+    lines = []
     if status != 0:
-        lines = describe_failures(progress, {host.name: host.ssh for host in lab.hosts})
+        lines += describe_failures(progress, {host.name: host.ssh for host in lab.hosts})
         lines += describe_rest(progress) if lines and run.playbook.stem == "site" else []
-        raise ProvisionError(
-            "\n".join(lines or [f"ansible-playbook ended with status {status}"]),
-            remedy=f"all that Ansible said: {path}",
-        )
-    return Applied(progress=progress, log=path)
+        lines = lines or [f"ansible-playbook ended with status {status}"]
+    if lines or unkept:
+        raise ProvisionError("\n".join(lines + unkept), remedy=_describe(log))
+    warnings = progress.warnings
+    if log.problem is not None:
+        warnings += (f"the log ends early: cannot write {log.path}: {log.problem}",)
+    return Applied(progress=progress, log=log.path, warnings=warnings)
+
+
+def _keep(state_dir: Path, addresses: Mapping[str, str]) -> list[str]:
+    """Keep the hosts' addresses, without which there is no lab; lines for why that failed."""
+    try:
+        keep_addresses(state_dir, addresses)
+    except OSError as error:
+        return [
+            f"cannot keep the hosts' addresses in {state_dir}: {error.strerror}",
+            "  run this again when that is mended",
+        ]
+    return []
+
+
+def _describe(log: Log) -> str:
+    """Where to look further."""
+    if log.problem is not None:
+        return f"what Ansible said, as far as it could be written ({log.problem}): {log.path}"
+    return f"all that Ansible said: {log.path}"
 
 
 def describe_failures(progress: Progress, hosts: Mapping[str, Host]) -> list[str]:
@@ -153,10 +205,12 @@ def _place(failure: Failure) -> str:
 
 
 @contextlib.contextmanager
-def _log(run: PlaybookRun, now: datetime) -> Iterator[IO[str]]:
+def _log(run: PlaybookRun, now: datetime) -> Iterator[Log]:
     directory = run.state_dir / "logs"
     # A directory that was there before lab_state_dir named it may be open to others.
     make_state_dir(directory)
     name = "bootstrap" if run.playbook.stem == "site" else run.playbook.stem
-    with opened(directory / f"{name}-{now:%Y%m%d-%H%M%S}.log", "w") as file:
-        yield file
+    path = directory / f"{name}-{now:%Y%m%d-%H%M%S}.log"
+    # Without a buffer, which is written once more at the end.
+    with opened(path, "wb", buffering=0) as file:
+        yield Log(path, file)

@@ -65,7 +65,7 @@ def run_playbook(
     """Run it to its end, and return its exit status; `tell` is called in another thread.
 
     Whatever ends this early (Ctrl-C, say) ends Ansible and all that it started here. What SIGKILL
-    ends is left to `end_run`, with the same marker.
+    ends is left to `end_run`, with the same marker. Raises OSError where it cannot be followed.
     """
     child = _Child(tell)
     with (
@@ -85,12 +85,13 @@ def run_playbook(
         )
         try:
             return future.result()
-        finally:
-            if not future.done():
-                try:
-                    child.end(future)
-                finally:
-                    kill_marked(f"{MARKER}={marker}")
+        except BaseException:
+            # Also if it was ansible-runner that failed, by a full disk for one.
+            try:
+                child.end(future)
+            finally:
+                kill_marked(f"{MARKER}={marker}")
+            raise
 
 
 def end_run(marker: str) -> bool:

@@ -22,8 +22,8 @@ def init(
     text = example_inventory().read_text()
     try:
         directory.mkdir(parents=True, exist_ok=True)
-        with target.open("x") as file:
-            file.write(text)
+        target.touch(exist_ok=False)
+        _write_whole(target, text)
     except FileExistsError as error:
         raise UsageError(
             f"there is {error.filename or target} already", remedy="name another directory"
@@ -32,3 +32,12 @@ def init(
         raise UsageError(f"cannot write {target}: {error.strerror}") from error
     print(f"{target} is written: name your hosts in it, then")
     print(f"  mrunkit bootstrap {shlex.quote(str(target))}")
+
+
+def _write_whole(target: Path, text: str) -> None:
+    """Write it, or remove what a full disk took of it: the next try would find one there."""
+    try:
+        target.write_text(text)
+    except OSError:
+        target.unlink()
+        raise

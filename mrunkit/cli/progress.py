@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, TextIO
 
 from mrunkit.output import PREFIX, plain
-from mrunkit.provision.table import describe_advance, describe_task, table
+from mrunkit.provision.progress import Status
+from mrunkit.provision.table import SHORT_WORDS, WORDS, describe_advance, describe_task, table
 
 if TYPE_CHECKING:
     from rich.console import Console, RenderableType
@@ -16,11 +17,15 @@ if TYPE_CHECKING:
     from mrunkit.provision.progress import Progress
 
 _STYLES = {
-    "running": "cyan",
-    "ok": "green",
-    "changed": "yellow",
-    "failed": "bold red",
-    "unreachable": "bold red",
+    words[status]: style
+    for words in (WORDS, SHORT_WORDS)
+    for status, style in {
+        Status.RUNNING: "cyan",
+        Status.OK: "green",
+        Status.CHANGED: "yellow",
+        Status.FAILED: "bold red",
+        Status.UNREACHABLE: "bold red",
+    }.items()
 }
 _FRAME = 4
 """Lines of the terminal that are not hosts: the heading, the task, the cursor's."""
@@ -84,7 +89,7 @@ class TableWatcher:
         self._console.print(f"{PREFIX}{text}", markup=False, highlight=False, soft_wrap=True)
 
     def render(self) -> RenderableType:
-        """The table, as high as the terminal at most."""
+        """The table, as wide and high as the terminal at most."""
         from rich.console import Group
         from rich.table import Table
         from rich.text import Text
@@ -92,10 +97,13 @@ class TableWatcher:
         progress = self._progress
         if progress is None:
             return Text("starting Ansible")
-        shown = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False)
-        for name in ("host", *progress.steps):
-            shown.add_column(name, no_wrap=True, overflow="ellipsis")
-        for row in table(progress, self._console.size.height - _FRAME):
+        size = self._console.size
+        fitting = table(progress, width=size.width, height=size.height - _FRAME)
+        has_heading = bool(fitting.heading)
+        shown = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, show_header=has_heading)
+        for name in fitting.heading:
+            shown.add_column(Text(name))
+        for row in fitting.rows:
             style = _STYLES.get(row.label, "")
             cells = (Text(cell, style=style or _STYLES.get(cell, "")) for cell in row.cells)
             shown.add_row(Text(row.label, style=style), *cells)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from mrunkit.output import counted
@@ -12,45 +13,111 @@ from mrunkit.provision.progress import Progress, Status
 _NAMED = 5
 """So many hosts are named; the others are counted."""
 
+WORDS: Mapping[Status, str] = {status: status.value for status in Status}
+SHORT_WORDS: Mapping[Status, str] = {
+    **WORDS,
+    Status.RUNNING: "run",
+    Status.CHANGED: "chg",
+    Status.FAILED: "err",
+    Status.UNREACHABLE: "off",
+}
+"""No longer than a step's name, with which the table fits into 80 columns."""
+_USUAL = (Status.RUNNING, Status.OK, Status.CHANGED)
+"""What hosts are where nothing goes wrong."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """A host, or in a folded table all hosts of one status."""
+    """A host, or all hosts of one status, or a step."""
 
     label: str
     cells: tuple[str, ...]
-    """One for each step."""
+    """One for each step; of a step, the only one tells all."""
 
 
-def table(progress: Progress, height: int) -> list[Row]:
-    """A row per host; where `height` is too small, counts, and the hosts that failed."""
-    if len(progress.hosts) <= height:
-        return [_host_row(progress, host) for host in progress.hosts]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """Rows in columns with a space between."""
+
+    heading: tuple[str, ...]
+    """Of the labels and of each cell; none where the cells need none."""
+    rows: tuple[Row, ...]
+
+
+def table(progress: Progress, *, width: int, height: int) -> Table:
+    """As much as fits into so many columns, and so many rows beneath the heading.
+
+    A row per host, in short words if need be. Where `height` is too small, counts, and the hosts
+    that failed. Where `width` is, a row per step.
+    """
+    for words in (WORDS, SHORT_WORDS):
+        if len(progress.hosts) <= height:
+            rows = [_host_row(progress, host, words) for host in progress.hosts]
+            # Else the table would change its words in the middle of a run.
+            widest = max(len(words[status]) for status in _USUAL)
+        else:
+            rows = _count_rows(progress, height, words)
+            widest = 0
+        shown = Table(heading=("host", *progress.steps), rows=tuple(rows))
+        if _width(shown, widest) <= width:
+            return shown
+    return Table(heading=(), rows=tuple(_step_rows(progress, width, max(height, 1))))
+
+
+def _width(shown: Table, widest: int) -> int:
+    """Columns that a table takes whose cells will have words of such a length."""
+    labels, *columns = zip(
+        shown.heading, *((row.label, *row.cells) for row in shown.rows), strict=True
+    )
+    widths = [max(widest, *map(len, column)) for column in columns]
+    return max(map(len, labels)) + sum(1 + width for width in widths)
+
+
+def _host_row(progress: Progress, host: str, words: Mapping[Status, str]) -> Row:
+    cells = (_cell(progress, host, step, words) for step in progress.steps)
+    return Row(label=host, cells=tuple(cells))
+
+
+def _cell(progress: Progress, host: str, step: str, words: Mapping[Status, str]) -> str:
+    status = progress.status(host, step)
+    if status is Status.PENDING:
+        return "-" if step in progress.seconds else ""
+    return words[status]
+
+
+def _count_rows(progress: Progress, height: int, words: Mapping[Status, str]) -> list[Row]:
+    """A row per status, and of the hosts that failed as many as there is room for."""
     counts = {
         step: Counter(progress.status(host, step) for host in progress.hosts)
         for step in progress.steps
     }
     rows = [
         Row(
-            label=status.value,
+            label=words[status],
             cells=tuple(str(counts[step][status] or "") for step in progress.steps),
         )
         for status in Status
         if any(counts[step][status] for step in progress.steps)
     ]
-    bad = [failure.host for failure in progress.fatal]
-    return rows + [_host_row(progress, host) for host in bad[: max(height - len(rows), 0)]]
+    bad = [failure.host for failure in progress.fatal][: max(height - len(rows), 0)]
+    return rows + [_host_row(progress, host, words) for host in bad]
 
 
-def _host_row(progress: Progress, host: str) -> Row:
-    return Row(label=host, cells=tuple(_cell(progress, host, step) for step in progress.steps))
+def _step_rows(progress: Progress, width: int, height: int) -> list[Row]:
+    """A row per step; where they are too many, those before the one that goes on."""
+    steps = progress.steps
+    reached = max((at for at, step in enumerate(steps, 1) if step in progress.cells), default=0)
+    steps = steps[max(reached - height, 0) :][:height]
+    labels = max(map(len, steps), default=0)
+    labels = min(labels, width // 2)
+    return [
+        Row(label=_cut(step, labels), cells=(_cut(_tell_step(progress, step), width - labels - 1),))
+        for step in steps
+    ]
 
 
-def _cell(progress: Progress, host: str, step: str) -> str:
-    status = progress.status(host, step)
-    if status is Status.PENDING:
-        return "-" if step in progress.seconds else ""
-    return str(status.value)
+def _cut(text: str, width: int) -> str:
+    return text if len(text) <= width else text[: max(width - 1, 0)] + "…"
 
 
 def describe_task(progress: Progress) -> str:
@@ -72,6 +139,12 @@ def describe_advance(before: Progress, after: Progress) -> list[str]:
 
 
 def _describe_step(progress: Progress, step: str) -> str:
+    told = _tell_step(progress, step) or "no host"
+    return f"{step}: {told}, {progress.seconds[step]:.1f} s"
+
+
+def _tell_step(progress: Progress, step: str) -> str:
+    """What became of how many hosts, and which of them failed."""
     by_status: dict[Status, list[str]] = {}
     for host, status in progress.cells.get(step, {}).items():
         by_status.setdefault(status, []).append(host)
@@ -81,7 +154,7 @@ def _describe_step(progress: Progress, step: str) -> str:
         for status in Status
         if (hosts := by_status.get(status))
     ]
-    return f"{step}: {', '.join(told) or 'no host'}, {progress.seconds[step]:.1f} s"
+    return ", ".join(told)
 
 
 def describe_end(progress: Progress) -> str:

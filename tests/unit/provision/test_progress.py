@@ -173,20 +173,22 @@ def test_what_ansible_says_of_itself_is_kept() -> None:
 
 def test_a_table_that_fits_has_a_row_per_host() -> None:
     """A dash is where a step passed a host by, nothing is what is still to come."""
-    rows = table(run(), height=4)
+    shown = table(run(), width=120, height=4)
+    assert shown.heading == ("host", *STEPS)
+    rows = shown.rows
     assert rows[0] == Row(label="host0", cells=("ok", "ok", "ok", "changed", ""))
     assert rows[3] == Row(label="host3", cells=("unreachable", "unreachable", "-", "-", ""))
 
 
 def test_a_table_that_does_not_fit_is_folded_into_counts() -> None:
     """Hosts that failed keep their rows as far as there is room."""
-    assert table(run(), height=3) == [
+    assert table(run(), width=120, height=3).rows == (
         Row(label="pending", cells=("", "", "1", "2", "4")),
         Row(label="ok", cells=("3", "2", "2", "", "")),
         Row(label="changed", cells=("", "1", "", "2", "")),
         Row(label="failed", cells=("", "", "1", "", "")),
         Row(label="unreachable", cells=("1", "1", "", "", "")),
-    ]
+    )
 
 
 def test_five_hundred_hosts_never_scroll() -> None:
@@ -195,7 +197,7 @@ def test_five_hundred_hosts_never_scroll() -> None:
     progress = advance(Progress(steps=("base",), hosts=hosts), event("playbook_on_task_start"))
     for host in hosts:
         progress = advance(progress, event("runner_on_failed", host, res={"msg": "no"}))
-    rows = table(progress, height=20)
+    rows = table(progress, width=80, height=20).rows
     assert len(rows) == 20
     assert rows[0] == Row(label="failed", cells=("500",))
     assert [row.label for row in rows[1:3]] == ["node0", "node1"]

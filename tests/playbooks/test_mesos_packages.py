@@ -125,7 +125,7 @@ def test_a_key_without_armor_is_one_too(hosts: LabHosts) -> None:
     assert set(again.changed.values()) == {0}
     named = f"deb [signed-by={BINARY_KEY}] file:/srv/mesos ./"
     assert named in hosts.on("host0", "cat", SOURCES).splitlines()
-    assert hosts.on("host0", "readlink", BINARY_KEY) == KEY
+    assert hosts.on("host0", "readlink", BINARY_KEY).strip() == KEY
 
 
 def test_teardown_takes_the_package_out_with_its_settings(hosts: LabHosts) -> None:

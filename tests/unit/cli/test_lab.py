@@ -44,7 +44,8 @@ def test_what_was_made_is_removed_whatever_ends_it(
     tmp_path: Path, number: signal.Signals, status: int
 ) -> None:
     """Also if the terminal is closed, so that nothing can be said any more."""
-    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)  # or it would heed a nohup of the tests
+    # Or it would heed that the tests themselves run under nohup, or in the background of a shell.
+    before = signal.signal(number, signal.SIG_DFL)
     ours, theirs = os.openpty()
     with subprocess.Popen(
         [sys.executable, "-c", CHILD],
@@ -53,7 +54,7 @@ def test_what_was_made_is_removed_whatever_ends_it(
         stderr=theirs,
         text=True,
     ) as child:
-        signal.signal(signal.SIGHUP, before)
+        signal.signal(number, before)
         os.close(theirs)
         assert child.stdout is not None
         assert child.stdout.readline() == "made\n"

@@ -94,7 +94,8 @@ def fact_commands(
         "df": Command(words=("df", "-Pk", "/", "/var/lib/docker", "/var/lib/mesos", share)),
         "ulimit": Command(words=(*login, "ulimit -Sn")),
         "mpich": Command(words=(*login, MPICH_QUESTION.format(prefix=shlex.quote(mpich_prefix)))),
-        "docker": Command(words=("docker", "info", "--format", "{{json .}}")),
+        # An engine of a busy host may take its time; one that hangs is told in the end.
+        "docker": Command(words=("docker", "info", "--format", "{{json .}}"), timeout=60),
     }
     if image is not None:
         inspect = ("docker", "image", "inspect", "--format", "{{.Id}}", image)

@@ -36,7 +36,7 @@ from whole_lab import (
 
 HELLO = (REPOSITORY / "examples/hello_world.c").read_text()
 
-pytestmark = [pytest.mark.docker, pytest.mark.timeout(2400)]
+pytestmark = [pytest.mark.docker, pytest.mark.timeout(3600)]
 
 BACKENDS = [
     "bookworm",

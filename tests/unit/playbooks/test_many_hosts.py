@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -12,29 +10,12 @@ from typing import Any
 
 import pytest
 import yaml
+from ansible_here import ansible, needs_ansible
 from playbook_plugins import PLAYBOOKS
 
-ANSIBLE = Path(sys.executable).with_name("ansible")
 ROLES = sorted(path.name for path in (PLAYBOOKS / "roles").iterdir())
 ALL_HOSTS = re.compile(r"groups\.all|ansible_play_hosts")
 EACH = re.compile(r"map\('extract', hostvars|hostvars\[host\]")
-
-
-def ansible(program: str, *words: str | Path, directory: Path) -> subprocess.CompletedProcess[str]:
-    """Run a program of Ansible's as bootstrap does."""
-    return subprocess.run(
-        [ANSIBLE.with_name(program), *words],
-        env={
-            **os.environ,
-            "ANSIBLE_CONFIG": str(PLAYBOOKS / "ansible.cfg"),
-            "ANSIBLE_ROLES_PATH": str(PLAYBOOKS / "roles"),
-            "ANSIBLE_LOCAL_TEMP": str(directory / "tmp"),
-        },
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        text=True,
-        check=False,
-    )
 
 
 def asks_all_hosts(text: str) -> bool:
@@ -100,7 +81,7 @@ NEIGHBOURS = """
 """
 
 
-@pytest.mark.skipif(not ANSIBLE.exists(), reason="no ansible here")
+@needs_ansible
 @pytest.mark.parametrize(
     ("hosts", "asked", "changed"),
     [
@@ -137,7 +118,7 @@ def test_one_host_is_asked_by_few_at_a_time(name: str) -> None:
     assert [f"{file}: {task['name']}" for file, task in asked if "throttle" not in task] == []
 
 
-@pytest.mark.skipif(not ANSIBLE.exists(), reason="no ansible here")
+@needs_ansible
 def test_ssh_is_tried_again_where_sshd_hangs_up(tmp_path: Path) -> None:
     """As on many logins at once, through a host that leads to all others."""
     ssh = tmp_path / "ssh"

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import io
-import json
 import os
 import shlex
 import subprocess
-import sys
 import tarfile
 from pathlib import Path
 
 import jinja2
 import pytest
+from ansible_here import needs_ansible, play_here
 from playbook_plugins import PLAYBOOKS
 
-ANSIBLE_PLAYBOOK = Path(sys.executable).with_name("ansible-playbook")
 pytestmark = [
-    pytest.mark.skipif(not ANSIBLE_PLAYBOOK.exists(), reason="no ansible-playbook here"),
+    needs_ansible,
     pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else"),
 ]
 
@@ -33,11 +31,8 @@ PLAY = """
 
 def look(share: Path) -> subprocess.CompletedProcess[str]:
     """Let the role see what MPICH is on a share."""
-    play = share.with_name("play.yml")
-    play.write_text(PLAY)
     variables = {
         "ansible_facts": {"os_family": "Debian", "distribution_major_version": "12"},
-        "ansible_python_interpreter": sys.executable,
         "inventory_hostname": "localhost",
         "lab_share": str(share),
         "lab_storage_host": "localhost",
@@ -47,20 +42,7 @@ def look(share: Path) -> subprocess.CompletedProcess[str]:
         "mpich_source_sha256": 64 * "0",
         "mpich_source_home": str(share / "mpich" / "4.1.2"),
     }
-    return subprocess.run(
-        [ANSIBLE_PLAYBOOK, "-i", "localhost,", play, "--extra-vars", json.dumps(variables)],
-        cwd=PLAYBOOKS,
-        env={
-            **os.environ,
-            "ANSIBLE_CONFIG": "ansible.cfg",
-            "ANSIBLE_ROLES_PATH": "roles",
-            "ANSIBLE_LOCAL_TEMP": str(share.with_name("tmp")),
-        },
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return play_here(PLAY, variables, directory=share.parent)
 
 
 def programs(directory: Path) -> Path:

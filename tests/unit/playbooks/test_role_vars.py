@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from ansible_here import needs_ansible, play_here
 from playbook_plugins import PLAYBOOKS
 
-ANSIBLE_PLAYBOOK = Path(sys.executable).with_name("ansible-playbook")
-pytestmark = pytest.mark.skipif(not ANSIBLE_PLAYBOOK.exists(), reason="no ansible-playbook here")
+pytestmark = needs_ansible
 
 PLAY = """
 - hosts: localhost
@@ -47,24 +44,9 @@ def told(
     play = PLAY.format(
         roles=PLAYBOOKS / "roles", versions=list(versions), asked=asked, directory=directory
     )
-    (directory / "play.yml").write_text(play)
-    variables = {
-        "ansible_facts": {"os_family": family, "distribution_major_version": major},
-        "ansible_python_interpreter": sys.executable,
-    }
-    command = [ANSIBLE_PLAYBOOK, "-i", "localhost,", directory / "play.yml"]
-    subprocess.run(
-        [*command, "--extra-vars", json.dumps(variables)],
-        cwd=PLAYBOOKS,
-        env={
-            **os.environ,
-            "ANSIBLE_CONFIG": "ansible.cfg",
-            "ANSIBLE_ROLES_PATH": "roles",
-            "ANSIBLE_LOCAL_TEMP": str(directory / "tmp"),
-        },
-        stdin=subprocess.DEVNULL,
-        check=True,
-    )
+    facts = {"os_family": family, "distribution_major_version": major}
+    played = play_here(play, {"ansible_facts": facts}, directory=directory)
+    assert played.returncode == 0, played.stdout + played.stderr
     return json.loads((directory / "told").read_text())
 
 

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
-from playbook_plugins import PLAYBOOKS
+from ansible_here import needs_ansible, play_here
 
-ANSIBLE_PLAYBOOK = Path(sys.executable).with_name("ansible-playbook")
-pytestmark = pytest.mark.skipif(not ANSIBLE_PLAYBOOK.exists(), reason="no ansible-playbook here")
+pytestmark = needs_ansible
 
 PLAY = """
 - hosts: localhost
@@ -45,22 +41,9 @@ def test_all_roles_have_the_same_secret_from_one_directory(
     inventory = tmp_path / "lab" / "inventory.ini"
     inventory.parent.mkdir()
     inventory.write_text(f"[masters]\nlocalhost\n[all:vars]\n{said}\n")
-    play = tmp_path / "play.yml"
-    play.write_text(PLAY)
     told = tmp_path / "told"
-    variables = {"ansible_python_interpreter": sys.executable, "told": str(told)}
-    subprocess.run(
-        [ANSIBLE_PLAYBOOK, "-i", inventory, play, "--extra-vars", json.dumps(variables)],
-        cwd=PLAYBOOKS,
-        env={
-            **os.environ,
-            "ANSIBLE_CONFIG": "ansible.cfg",
-            "ANSIBLE_ROLES_PATH": "roles",
-            "ANSIBLE_LOCAL_TEMP": str(tmp_path / "tmp"),
-        },
-        stdin=subprocess.DEVNULL,
-        check=True,
-    )
+    played = play_here(PLAY, {"told": str(told)}, directory=tmp_path, inventory=inventory)
+    assert played.returncode == 0, played.stdout + played.stderr
     directory = tmp_path / kept
     secret = (directory / "mesos-secret").read_text().strip()
     by_role = json.loads(told.read_text())

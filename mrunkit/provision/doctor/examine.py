@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection
 from functools import cached_property
 from typing import Any, TypeVar
 
-from mrunkit.provision.doctor import machines, mesos_agents, mpi_job, overlay, reach, swarm
+from mrunkit.provision.doctor import machines, mesos_agents, mpi_check, overlay, reach, swarm
 from mrunkit.provision.doctor.experiment import Surroundings, experiment
 from mrunkit.provision.doctor.facts import Docker, HostFacts, Missing, fact_commands, parse_facts
 from mrunkit.provision.doctor.hosts import Answers, Command, Hosts, Probe
@@ -246,54 +246,7 @@ class Examination:
 
     def mpi(self) -> list[Verdict]:
         """A job over all agents."""
-        program, problems = self._program
-        if problems:
-            return judged(Check.MPI, problems, seen="")
-        job = mpi_job.job_over(
-            len(self._lab.agents), program=program, is_in_image=self._settings.image is not None
-        )
-        head = self._lab.masters[0].name
-        at_head = self._job_at(head, job)
-        if at_head.problems:
-            return judged(Check.MPI, at_head.problems, seen="")
-        ended = at_head.by_host[head]
-        is_at_head = ended is not None
-        if ended is None:
-            words = mpi_job.job_words(job, self._lab.inventory)
-            ended = mpi_job.run_job(words, longest=job.longest)
-        problems = [*mpi_job.job_problems(ended, job, head=head, is_at_head=is_at_head)]
-        seen = mpi_job.job_seen(ended) + (f", started on {head}" if is_at_head else "")
-        return judged(Check.MPI, problems, seen=seen)
-
-    def _job_at(self, head: str, job: mpi_job.Job) -> Answers[Completed | None]:
-        """The job as those start it who log in there; None: mrunkit is not there."""
-        look, run = mpi_job.client_commands(job, self._lab, user=self._user(head))
-
-        def start(_: str, probe: Probe) -> Completed | None:
-            (found,) = probe.run([look])
-            return probe.run([run])[0] if found.status == 0 else None
-
-        return self._hosts.ask(start, [head])
-
-    @cached_property
-    def _program(self) -> tuple[str, list[Problem]]:
-        """In the image, or compiled for all hosts into the share; or why there is none."""
-        if self._settings.image is not None:
-            return mpi_job.PROGRAM_IN_IMAGE, []
-        name = self._lab.agents[0].name
-        path = f"{self._settings.share}/{reach.FILE_PREFIX}{self._run}-hello"
-        source = mpi_job.read_source()
-
-        def compile_there(name: str, probe: Probe) -> Completed:
-            user = self._user(name)
-            probe.ask("at_end", command=reach.remove_command(path, user=user).to_json())
-            prefix = self._mpich_prefix(name)
-            compiled = mpi_job.compile_command(source, path, mpich_prefix=prefix, user=user)
-            (ended,) = probe.run([compiled])
-            return ended
-
-        ended = self._hosts.ask(compile_there, [name])
-        return path, [*ended.problems, *mpi_job.compile_problems(name, ended.by_host.get(name))]
+        return mpi_check.check_mpi(self._hosts, self._lab, run=self._run, user=self._user)
 
     # --- what several checks need -----------------------------------------------------
 
@@ -314,9 +267,6 @@ class Examination:
         found = self._greetings.get(name, {}).get("address")
         return str(host.lab_address or found or host.address)
 
-    def _mpich_prefix(self, name: str) -> str:
-        return self._by_name[name].role_variable("mpich_prefix")
-
     @cached_property
     def _facts(self) -> Answers[HostFacts]:
         def ask(name: str, probe: Probe) -> HostFacts:
@@ -324,7 +274,7 @@ class Examination:
                 user=self._user(name),
                 share=self._settings.share,
                 image=self._settings.image,
-                mpich_prefix=self._mpich_prefix(name),
+                mpich_prefix=self._by_name[name].role_variable("mpich_prefix"),
             )
             ended = probe.run(commands.values())
             return parse_facts(dict(zip(commands, ended, strict=True)))

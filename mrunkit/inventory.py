@@ -46,6 +46,11 @@ _SINGLE_WORDS = {"identityfile", "user", "port"}
 NO_VAULT_SECRETS = "no vault secrets found"
 """Ansible's words for a password that it has not."""
 VAULT_REMEDY = "name the file with the password: ANSIBLE_VAULT_PASSWORD_FILE=FILE mrunkit ..."
+PATTERN_REMEDY = (
+    "name hosts or groups of it, as Ansible's patterns do: agents, host1:host2, all:!host3"
+)
+NO_LIMIT_FILE = r"Unable to find limit file b?'(?P<file>[^']+)'"
+"""What Ansible says of --limit @FILE without the file."""
 
 _BYTE_ORDER_MARKS = (codecs.BOM_UTF8, codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 """As editors of Windows write them. Ansible takes them for the begin of a host's name."""
@@ -88,10 +93,12 @@ class Host:
 def read_inventory(path: Path, *, limit: str | None = None) -> list[Host]:
     """The hosts of an inventory, or those that match Ansible's pattern `limit`."""
     hosts = parse_listing(read_listing(path, limit=limit))
-    if not hosts:
+    if not hosts and limit is not None:
         raise InventoryError(
-            f"inventory {path} has no host" + (f" that matches {limit}" if limit else "")
+            f"inventory {path} has no host that matches {limit}", remedy=PATTERN_REMEDY
         )
+    if not hosts:
+        raise InventoryError(f"inventory {path} has no host")
     return hosts
 
 
@@ -169,6 +176,8 @@ def unreadable(path: Path, said: str) -> InventoryError:
             f"inventory {path} has variables that are encrypted with ansible-vault",
             remedy=VAULT_REMEDY,
         )
+    if found := re.search(NO_LIMIT_FILE, said):
+        return InventoryError(f"there is no file {found['file']} for --limit")
     if path.is_file() and path.read_bytes().startswith(_BYTE_ORDER_MARKS):
         return InventoryError(
             f"inventory {path} begins with a byte order mark",

@@ -14,6 +14,7 @@ from mrunkit.cli.playbook import ExtraVars, Forks, Inventory, Verbose
 
 if TYPE_CHECKING:
     from mrunkit.provision.lab import Lab
+    from mrunkit.provision.playbooks import PlaybookRun
 
 ANSIBLE_TAGS = ("all", "tagged", "untagged", "always", "never")
 """That mean something to Ansible in any playbook. Source: its guide, Tags."""
@@ -35,7 +36,11 @@ def bootstrap(
     ] = False,
     limit: Annotated[
         str | None,
-        typer.Option("--limit", metavar="PATTERN", help="Only these hosts or groups."),
+        typer.Option(
+            "--limit",
+            metavar="PATTERN",
+            help="Only these hosts or groups; of new ones the others learn, too.",
+        ),
     ] = None,
     tags: Annotated[
         str | None,
@@ -76,7 +81,8 @@ def bootstrap(
         forks=forks,
         verbosity=verbosity,
     )
-    apply_shown(run, lab)
+    for planned in _planned(run, lab):
+        apply_shown(planned, lab)
     if is_check or is_without_doctor:
         return
     if tags is not None:
@@ -86,6 +92,21 @@ def bootstrap(
     # Read again: bootstrap has found the hosts' addresses.
     _prove(read_lab(inventory, extra_vars=given))
     print(f"{PREFIX}it works; try{_first_job(lab, inventory)}", file=sys.stderr)
+
+
+def _planned(run: PlaybookRun, lab: Lab) -> tuple[PlaybookRun, ...]:
+    """The run that is asked for, after one in which the others learn of hosts that are new."""
+    from mrunkit.inventory import read_inventory
+    from mrunkit.output import PREFIX
+    from mrunkit.provision.newcomers import planned_runs, read_known
+
+    if run.limit is None or run.tags is not None:
+        return (run,)
+    limited_to = {host.name for host in read_inventory(run.inventory, limit=run.limit)}
+    runs = planned_runs(run, lab, limited_to=limited_to, known=read_known(run.state_dir))
+    if len(runs) > 1:
+        print(f"{PREFIX}first all hosts learn of those that are new", file=sys.stderr)
+    return runs
 
 
 def _require_steps(tags: str | None, playbook: Path) -> None:

@@ -15,6 +15,7 @@ from mrunkit.output import counted
 from mrunkit.provision.addresses import keep_addresses
 from mrunkit.provision.explain import Explanation, explain, explain_refusal
 from mrunkit.provision.lab import Lab
+from mrunkit.provision.newcomers import keep_known, known_after, read_known
 from mrunkit.provision.playbooks import PlaybookRun, run_playbook
 from mrunkit.provision.progress import Event, Failure, Progress, advance
 from mrunkit.provision.state_dir import ProvisionError, locked, make_state_dir, opened
@@ -119,11 +120,11 @@ def apply(
                 f"Ansible cannot be run here: {error.strerror}",
                 remedy=f"is there room for its temporary files in {tempfile.gettempdir()}?",
             ) from error
-        unkept = _keep(run.state_dir, progress.addresses)
+        unkept = _keep(run, progress)
     lines = []
     if status != 0:
         lines += describe_failures(progress, {host.name: host.ssh for host in lab.hosts})
-        lines += describe_rest(progress) if lines and run.playbook.stem == "site" else []
+        lines += describe_rest(progress) if lines and _can_be_limited(run) else []
         lines = lines or [f"ansible-playbook ended with status {status}"]
     if lines or unkept:
         raise ProvisionError("\n".join(lines + unkept), remedy=_describe(log))
@@ -133,13 +134,14 @@ def apply(
     return Applied(progress=progress, log=log.path, warnings=warnings)
 
 
-def _keep(state_dir: Path, addresses: Mapping[str, str]) -> list[str]:
-    """Keep the hosts' addresses, without which there is no lab; lines for why that failed."""
+def _keep(run: PlaybookRun, progress: Progress) -> list[str]:
+    """Keep what was found out, without which there is no lab; lines for why that failed."""
     try:
-        keep_addresses(state_dir, addresses)
+        keep_addresses(run.state_dir, progress.addresses)
+        keep_known(run.state_dir, known_after(read_known(run.state_dir), run, progress))
     except OSError as error:
         return [
-            f"cannot keep the hosts' addresses in {state_dir}: {error.strerror}",
+            f"cannot keep the hosts' addresses in {run.state_dir}: {error.strerror}",
             "  run this again when that is mended",
         ]
     return []
@@ -187,6 +189,11 @@ def describe_rest(progress: Progress) -> list[str]:
         return []
     went_on = f"{counted(len(others), 'other host')} went on"
     return [f"{went_on}; when these are mended: --limit {','.join(failed)}"]
+
+
+def _can_be_limited(run: PlaybookRun) -> bool:
+    """Whether hosts that failed are made up for by running bootstrap for them alone."""
+    return run.playbook.stem == "site" and run.tags is None
 
 
 def login(host: Host) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from mrunkit.inventory import NO_VAULT_SECRETS, VAULT_REMEDY
+from mrunkit.inventory import NO_LIMIT_FILE, NO_VAULT_SECRETS, PATTERN_REMEDY, VAULT_REMEDY
 from mrunkit.provision.progress import Failure
 
 _LINES = 5
@@ -199,10 +199,10 @@ _REFUSALS = (
     _rule(
         r"--limit leaves us with no hosts|--limit does not match any hosts",
         "--limit matches no host of the inventory",
-        "name hosts or groups of it, as Ansible's patterns do: agents, host1:host2, all:!host3",
+        PATTERN_REMEDY,
     ),
     _rule(
-        r"Unable to find limit file b?'(?P<file>[^']+)'",
+        NO_LIMIT_FILE,
         "there is no file {file} for --limit",
         "correct its path",
     ),

@@ -145,6 +145,30 @@ def test_check_finds_nothing_to_change_in_a_finished_lab(lab: Lab) -> None:
     assert _changed(log) == dict.fromkeys(HOSTS, 0), log
 
 
+def test_a_host_is_taken_out_and_comes_back_as_a_new_one(lab: Lab) -> None:
+    """The others forget it, and learn of it again although they are left out."""
+    if lab.backend == "qemu":
+        pytest.skip("of guests without KVM this takes half an hour")
+    removed = lab.mrunkit("teardown", "--yes", "--limit", "host2", str(lab.inventory))
+    assert removed.returncode == 0, removed.stdout + removed.stderr
+    whole = lab.inventory.read_text()
+    without = re.sub(r"^host2\b.*\n", "", whole, flags=re.MULTILINE)
+    assert without != whole
+    knows_it = "cat /etc/hosts /etc/ssh/ssh_known_hosts | grep -c host2 || true"
+    lab.inventory.write_text(without)
+    try:
+        lab.bootstrap()
+        assert lab.on("host1", knows_it) == "0"
+    finally:
+        lab.inventory.write_text(whole)
+
+    assert lab.bootstrap("--check", "--limit", "host2").count("host2 ") > 0
+    done = lab.mrunkit("bootstrap", "--limit", "host2", str(lab.inventory))
+    assert done.returncode == 0, done.stdout + done.stderr + lab.log()
+    assert set(_changed(lab.log())) == {"host2"}
+    assert lab.on("host1", knows_it) != "0"
+
+
 def test_share_is_exported_to_the_labs_hosts_alone(lab: Lab) -> None:
     """Over NFS version 4, to networks that have no other addresses; root there is nobody."""
     if lab.backend != "qemu":

@@ -41,8 +41,6 @@ class Host:
     """What lab_probe told; None where it could not run."""
     answered: float
     """When lab_probe's answer was there, by this machine's clock."""
-    is_new: bool
-    """No run before this one has seen it."""
     address: str
     """By which the other hosts reach it; empty: none was found."""
 
@@ -104,7 +102,6 @@ def parse_host(name: str, seen: Mapping[str, Any]) -> Host:
         probe_error=None if probe or probed.get("skipped") else _said(probed),
         probe=probe,
         answered=float(seen.get("answered") or 0),
-        is_new=bool(seen.get("is_new")),
         address=str(seen.get("address") or ""),
     )
 

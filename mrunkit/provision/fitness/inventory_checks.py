@@ -153,7 +153,7 @@ def check_addresses(hosts: Sequence[Host], settings: Settings) -> Iterator[Probl
 
 
 def check_left_out(hosts: Sequence[Host], settings: Settings) -> Iterator[Problem]:
-    """With --limit: who is left out is known already, and has nobody new to learn of."""
+    """With --limit: who is left out is known already."""
     left_out = everyone(settings.groups) - {host.name for host in hosts}
     for name in sorted(left_out - set(settings.known_addresses)):
         yield Problem(
@@ -162,14 +162,6 @@ def check_left_out(hosts: Sequence[Host], settings: Settings) -> Iterator[Proble
             problem="is left out of this run, and no earlier one noted its address",
             remedy="run once without --limit; if it is down, take it out of the inventory",
         )
-    for host in hosts if left_out else ():
-        if host.is_new:
-            yield Problem(
-                check="new",
-                host=host.name,
-                problem="is new, and the hosts that --limit leaves out would not learn of it",
-                remedy="run once without --limit",
-            )
 
 
 def check_mesos(hosts: Sequence[Host], settings: Settings) -> Iterator[Problem]:

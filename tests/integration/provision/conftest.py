@@ -102,6 +102,10 @@ class Checkout:
         stdout, stderr = process.communicate(timeout=PATIENCE)
         return subprocess.CompletedProcess(process.args, process.returncode, stdout, stderr)
 
+    def notes(self) -> list[str]:
+        """Lines `HOST STEP` that steps have written."""
+        return (self.inventory.parent / "notes").read_text().splitlines()
+
     def bootstrap(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Bootstrap, without the doctor, for nothing here is a lab."""
         return self.run("bootstrap", "inventory.ini", "--no-doctor", *words)

@@ -23,6 +23,13 @@ FIND = """\
       lab_address: "10.1.0.{{ groups.all.index(inventory_hostname) }}"
       cacheable: true
 """
+NOTE = """\
+  - name: Note
+    ansible.builtin.shell:
+      cmd: echo "{{ inventory_hostname }} {{ ansible_play_name | lower }}" >> notes
+      chdir: "{{ inventory_dir }}"
+    changed_when: true
+"""
 FAIL = """\
   - name: Start
     ansible.builtin.command:

@@ -14,9 +14,10 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 from conftest import PATIENCE, Checkout
-from steps import FAIL, FIND, TOUCH, WAIT, are_asleep, processes_with, wait_for, write_sleep
+from steps import FAIL, FIND, NOTE, TOUCH, WAIT, are_asleep, processes_with, wait_for, write_sleep
 
 from mrunkit.inventory import VAULT_REMEDY
+from mrunkit.provision.newcomers import LEARNING
 
 
 def test_a_lab_is_made_and_the_second_run_changes_nothing(checkout: Checkout) -> None:
@@ -94,10 +95,37 @@ def test_files_are_those_of_the_users_directory(checkout: Checkout) -> None:
     subprocess.run([vault, *words], cwd=lab, check=True, capture_output=True)
     tell = '  - name: Tell\n    ansible.builtin.fail:\n      msg: "{{ said }}"\n'
     checkout.write_playbooks(base=tell)
-    words = ["bootstrap", "inventory.ini", "--no-doctor", "--limit", "@limit"]
+    words = ["bootstrap", "inventory.ini", "--no-doctor", "--tags", "base", "--limit", "@limit"]
     process = checkout.start(*words, ANSIBLE_VAULT_PASSWORD_FILE="password")
     _, stderr = process.communicate(timeout=PATIENCE)
     assert "mrunkit: host1: from a vault" in stderr
+
+
+def test_of_a_new_host_the_others_learn_first(checkout: Checkout) -> None:
+    """Then it alone goes through all steps; the next time, it is known."""
+    write = dict.fromkeys(LEARNING, NOTE)
+    checkout.write_playbooks(validate=FIND, docker=NOTE, **write)
+    of_all = checkout.inventory.read_text()
+    checkout.inventory.write_text(of_all.replace("host[1:2]", "host1"))
+    refused = checkout.bootstrap("--limit", "host1")
+    assert "mrunkit: --limit is for a lab that is made, and this one is not\n" in refused.stderr
+    assert checkout.bootstrap().returncode == 0
+    checkout.inventory.write_text(of_all)
+
+    before = checkout.notes()
+    ended = checkout.bootstrap("--limit", "host2", "--check")
+    assert ended.returncode == 0, ended.stderr
+    assert checkout.notes() == before
+    ended = checkout.bootstrap("--limit", "host2")
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stderr.startswith("mrunkit: first all hosts learn of those that are new\n")
+    learned = [f"{host} {step}" for step in LEARNING for host in ("host0", "host1", "host2")]
+    joined = [f"host2 {step}" for step in ("docker", *LEARNING)]
+    assert sorted(checkout.notes()) == sorted([*before, *learned, *joined])
+
+    before = checkout.notes()
+    assert checkout.bootstrap("--limit", "host2").returncode == 0
+    assert sorted(checkout.notes()) == sorted([*before, *joined])
 
 
 @pytest.mark.parametrize("is_whole_file", [True, False], ids=["file", "variable"])
@@ -137,12 +165,13 @@ def test_what_ansible_refuses_is_told(checkout: Checkout) -> None:
 
 
 def test_a_limit_that_matches_nothing_is_told(checkout: Checkout) -> None:
-    """In words of ours, with what could be meant."""
+    """In words of ours, with what could be meant; nothing has been done yet."""
     checkout.write_playbooks(base=TOUCH)
     ended = checkout.bootstrap("--limit", "agents:&masters")
     assert ended.returncode == 125
+    assert not checkout.state_dir.exists()
     assert ended.stderr.splitlines()[:2] == [
-        "mrunkit: --limit matches no host of the inventory",
+        "mrunkit: inventory inventory.ini has no host that matches agents:&masters",
         "mrunkit:   name hosts or groups of it, as Ansible's patterns do: agents, host1:host2, "
         "all:!host3",
     ]

@@ -206,19 +206,6 @@ def test_a_host_with_the_address_of_one_that_is_left_out_is_told() -> None:
     assert told == [("duplicate", "host1", "has the address 192.0.2.11, and so has host2")]
 
 
-@pytest.mark.parametrize(("left_out", "is_told"), [("host2", True), (None, False)])
-def test_a_new_host_is_not_set_up_alone(left_out: str | None, *, is_told: bool) -> None:
-    """The others have its name, keys and address in their files, and their firewalls open to it."""
-    seen = sound_lab()
-    seen["host1"]["is_new"] = True
-    if left_out is not None:
-        del seen[left_out]
-    known = {} if left_out is None else {left_out: "192.0.2.12"}
-    told = problems(seen, known_addresses=known)
-    text = "is new, and the hosts that --limit leaves out would not learn of it"
-    assert told == [("new", "host1", text)] * is_told
-
-
 @pytest.mark.parametrize(
     ("host", "hidden", "settings", "expected"),
     [

@@ -21,11 +21,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from asking import operator, secret
 from connections import served
 from container_hosts import PLAYBOOKS, LabHosts
 
-from mrunkit.mesos.address import HostPort
-from mrunkit.mesos.operator import Credentials, MasterRefusedError, Operator
+from mrunkit.mesos.operator import MasterRefusedError, Operator
 from mrunkit.scheduler.offers import Agent
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(900)]
@@ -84,18 +84,6 @@ def mesos(lab_hosts: LabHosts, archives: tuple[Archive, Archive]) -> LabHosts:
     assert not lab_hosts.present("host1", "/etc/mesos", "/opt/mesos")
     lab_hosts.play(*STEPS, **archives[0].variables)
     return lab_hosts
-
-
-def secret(hosts: LabHosts) -> str:
-    return (hosts.directory / ".mrunkit/mesos-secret").read_text().strip()
-
-
-def operator(hosts: LabHosts) -> Operator:
-    """What `mrunkit run` would ask."""
-    return Operator(
-        master=HostPort(host=hosts.addresses["host0"], port=5050),
-        credentials=Credentials(principal="mrunkit", secret=secret(hosts)),
-    )
 
 
 def agents(hosts: LabHosts) -> dict[str, Agent]:
@@ -346,13 +334,6 @@ def test_agents_that_would_run_no_containers_are_refused(
     played = mesos.play(*STEPS, check=False, **archives[0].variables, **without)
     assert set(played.failed.items()) >= {("host1", 1), ("host2", 1)}
     assert "systemd.unified_cgroup_hierarchy=0" in played.output
-    assert set(played.changed.values()) == {0}
-
-
-def test_nothing_is_guessed_about_where_mesos_comes_from(lab_hosts: LabHosts) -> None:
-    """Without a repository or an archive, the run ends before it changes anything."""
-    played = lab_hosts.play(*STEPS, check=False)
-    assert "Set mesos_repository" in played.output
     assert set(played.changed.values()) == {0}
 
 

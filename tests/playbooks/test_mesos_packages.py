@@ -5,6 +5,7 @@ The package is the stand-in of `standin/`, in a repository that is a directory o
 
 from __future__ import annotations
 
+import hashlib
 import subprocess
 import sys
 import tarfile
@@ -12,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from asking import operator
 from container_hosts import LabHosts
 
 pytestmark = [pytest.mark.docker, pytest.mark.timeout(900)]
@@ -20,6 +22,8 @@ BUILD = Path(__file__).parent / "standin/build.py"
 STEPS = ("validate.yml", "mesos.yml")
 TEARDOWN = ("teardown.yml", "--tags", "mesos")
 VERSION = "11.1.0-1"
+NEWER = "11.10.0-1"
+"""Of another length: Python takes what it has compiled of a file of the same age and size."""
 PACKAGES: dict[str, object] = {
     "mesos_repository": "[trusted=yes] file:/srv/mesos ./",
     "mesos_more_packages": [],
@@ -31,32 +35,35 @@ STATUS = "dpkg-query --show --showformat='${db:Status-Status} ${Version}' mesos 
 
 
 def repository(directory: Path) -> None:
-    """A package of Mesos with a file of settings, as Apache Mesos' has them, and its index."""
-    subprocess.run([sys.executable, BUILD, directory / "mesos.tar.gz", VERSION], check=True)
-    root, out = directory / "root", directory / "repository"
-    with tarfile.open(directory / "mesos.tar.gz") as tar:
+    """Two versions of a package of Mesos, and their index."""
+    out = directory / "repository"
+    out.mkdir()
+    entries = [package(directory, version, out) for version in (VERSION, NEWER)]
+    (out / "Packages").write_text("\n".join(entries))
+
+
+def package(directory: Path, version: str, out: Path) -> str:
+    """With a file of settings, as Apache Mesos' has them; its entry in the index."""
+    archive, root, name = directory / "mesos.tar.gz", directory / version, f"mesos-{version}.deb"
+    subprocess.run([sys.executable, BUILD, archive, version], check=True)
+    with tarfile.open(archive) as tar:
         tar.extractall(root, filter="data")
-    (root / f"mesos-{VERSION}").rename(root / "usr")
-    for name, text in {
+    (root / f"mesos-{version}").rename(root / "usr")
+    for file, text in {
         "etc/mesos/zk": "zk://localhost:2181/mesos\n",
         "DEBIAN/conffiles": "/etc/mesos/zk\n",
         "DEBIAN/control": (
-            f"Package: mesos\nVersion: {VERSION}\nArchitecture: all\n"
+            f"Package: mesos\nVersion: {version}\nArchitecture: all\n"
             "Maintainer: nobody <nobody@localhost>\nDescription: A stand-in for Mesos\n"
         ),
     }.items():
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        (root / name).write_text(text)
-    out.mkdir()
-    build = ["dpkg-deb", "--root-owner-group", "--build", root, out / "mesos.deb"]
+        (root / file).parent.mkdir(parents=True, exist_ok=True)
+        (root / file).write_text(text)
+    build = ["dpkg-deb", "--root-owner-group", "--build", root, out / name]
     subprocess.run(build, check=True, stdout=subprocess.DEVNULL)
-    size = (out / "mesos.deb").stat().st_size
-    digest = subprocess.run(
-        ["sha256sum", out / "mesos.deb"], check=True, stdout=subprocess.PIPE, text=True
-    ).stdout.split()[0]
-    index = (root / "DEBIAN/control").read_text()
-    index += f"Filename: ./mesos.deb\nSize: {size}\nSHA256: {digest}\n"
-    (out / "Packages").write_text(index)
+    data = (out / name).read_bytes()
+    entry = f"Filename: ./{name}\nSize: {len(data)}\nSHA256: {hashlib.sha256(data).hexdigest()}\n"
+    return (root / "DEBIAN/control").read_text() + entry
 
 
 @pytest.fixture(scope="module")
@@ -79,12 +86,11 @@ def status(hosts: LabHosts, host: str) -> str:
 
 def test_it_is_installed_also_after_it_was_removed(hosts: LabHosts) -> None:
     """A package that left its settings is still known by its version; nothing changes twice."""
-    hosts.on(
-        "host1", "sh", "-c", "apt-get install -qy /srv/mesos/mesos.deb && apt-get remove -qy mesos"
-    )
+    install = f"apt-get install -qy /srv/mesos/mesos-{VERSION}.deb"
+    hosts.on("host1", "sh", "-c", f"{install} && apt-get remove -qy mesos")
     assert status(hosts, "host1") == f"config-files {VERSION}"
 
-    hosts.play(*STEPS, **PACKAGES)
+    hosts.play(*STEPS, **PACKAGES, mesos_package_version=VERSION)
     assert status(hosts, "host1") == f"installed {VERSION}"
     for words in ((), ("--check",)):
         assert set(hosts.play(*STEPS, *words, **PACKAGES).changed.values()) == {0}
@@ -97,6 +103,17 @@ def test_another_version_is_not_taken_for_the_one_that_is_asked_for(hosts: LabHo
 
     assert "Would install mesos=1.1.0-1" in other.output
     assert set(same.changed.values()) == {0}
+
+
+def test_versions_are_switched_and_switched_back(hosts: LabHosts) -> None:
+    """The daemons that run are those of the version that is asked for, and all agents are there."""
+    for version in (NEWER, VERSION):
+        hosts.play(*STEPS, **PACKAGES, mesos_package_version=version)
+        assert {status(hosts, host) for host in hosts.containers} == {f"installed {version}"}
+        assert operator(hosts).version() == version
+        assert {agent.hostname for agent in operator(hosts).agents()} == {"host1", "host2"}
+        again = hosts.play(*STEPS, **PACKAGES, mesos_package_version=version)
+        assert set(again.changed.values()) == {0}
 
 
 def test_another_key_is_taken(hosts: LabHosts) -> None:

@@ -12,6 +12,7 @@ import io
 import re
 import tarfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from container_hosts import LabHosts
@@ -51,21 +52,25 @@ def without_mpich(lab_hosts: LabHosts) -> Iterator[LabHosts]:
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
     """An archive that is built like MPICH's; as the role's variables."""
-    path = tmp_path_factory.mktemp("source") / "mpich-3.2.1.tar.gz"
+    return source_of(tmp_path_factory.mktemp("source"), "3.2.1")
+
+
+def source_of(directory: Path, version: str) -> dict[str, object]:
+    path = directory / f"mpich-{version}.tar.gz"
     files = {
         "configure": CONFIGURE,
-        "bin/mpiexec.hydra": MPIEXEC % "3.2.1",
+        "bin/mpiexec.hydra": MPIEXEC % version,
         "bin/hydra_pmi_proxy": "#!/bin/sh\n",
         "bin/mpicc": "#!/bin/sh\n",
     }
     with tarfile.open(path, "w:gz") as tar:
         for name, text in files.items():
-            member = tarfile.TarInfo(f"mpich-3.2.1/{name}")
+            member = tarfile.TarInfo(f"mpich-{version}/{name}")
             member.mode, member.size = 0o755, len(text)
             tar.addfile(member, io.BytesIO(text.encode()))
     return {
         "mpich_install": "source",
-        "mpich_version": "3.2.1",
+        "mpich_version": version,
         "mpich_source": str(path),
         "mpich_source_sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
     }
@@ -150,6 +155,24 @@ def test_a_source_is_built_once_into_the_share(
         assert set(hosts.play(*STEPS, *words, **source).changed.values()) == {0}
     path = hosts.on("host1", "bash", "-lc", "command -v mpiexec.hydra").strip()
     assert path == "/opt/mpich/bin/mpiexec.hydra"
+
+
+def test_versions_are_switched_and_switched_back(
+    without_mpich: LabHosts, source: dict[str, object], tmp_path: Path
+) -> None:
+    """Each is built beside the former, which programs that run still have; then it is there."""
+    hosts = without_mpich
+    newer = source_of(tmp_path, "3.4.3")
+    gone = {**source, "mpich_source": "/nowhere/mpich.tar.gz"}
+    only = ("--limit", "host0")  # these hosts share nothing
+    hosts.play(*STEPS, *only)
+    packaged = version(hosts, "host0")
+    for variables in (source, newer, gone):
+        hosts.play(*STEPS, *only, **variables)
+        assert version(hosts, "host0") == variables["mpich_version"]
+        assert set(hosts.play(*STEPS, *only, **variables).changed.values()) == {0}
+    hosts.play(*STEPS, *only)
+    assert version(hosts, "host0") == packaged
 
 
 def copy(hosts: LabHosts, origin: str, target: str) -> None:

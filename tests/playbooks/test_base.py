@@ -40,6 +40,11 @@ nft add rule inet filter input iif lo accept
 nft add rule inet filter input ct state established,related accept
 nft add rule inet filter input tcp dport 22 accept
 """
+CLOSED_WITH_UFW = """
+export DEBIAN_FRONTEND=noninteractive
+apt-get -q update && apt-get -qy install --no-install-recommends ufw
+ufw allow 22/tcp && ufw --force enable
+"""
 INSTALL_FIREWALLD = """
 export DEBIAN_FRONTEND=noninteractive
 apt-get -q update && apt-get -qy install --no-install-recommends firewalld iptables
@@ -234,6 +239,30 @@ def test_a_firewall_of_nftables_is_opened_as_well(converged: LabHosts) -> None:
     finally:
         converged.on("host1", "systemctl", "disable", "--now", "mrunkit-firewall", check=False)
         converged.on("host1", "nft", "delete", "table", "inet", "filter")
+
+
+def test_ufw_is_opened_as_well(converged: LabHosts) -> None:
+    """In its own file of rules, which holds after a restart of it, until teardown."""
+    converged.on("host1", "sh", "-ec", CLOSED_WITH_UFW)
+    rules = "/etc/ufw/before.rules"
+    before = converged.on("host1", "cat", rules)
+    try:
+        assert not connects(converged, "host0", "host1", 7777)
+        for _ in range(2):
+            played = converged.play("validate.yml", "base.yml")
+            assert connects(converged, "host0", "host1", 7777)
+            accepted = converged.on("host1", "iptables", "-S", "ufw-before-input").splitlines()
+            assert "-A ufw-before-input -i docker_gwbridge -p tcp -j ACCEPT" in accepted
+            esp = [re.search(r"-s (\S+) -p esp -j ACCEPT", rule) for rule in accepted]
+            assert _addresses(found[1] for found in esp if found) == {*converged.addresses.values()}
+            converged.on("host1", "ufw", "reload")
+        assert set(played.changed.values()) == {0}
+        converged.play("teardown.yml", "--tags", "base")
+        assert not connects(converged, "host0", "host1", 7777)
+        assert converged.on("host1", "cat", rules) == before
+    finally:
+        converged.on("host1", "ufw", "--force", "disable")
+        converged.play("validate.yml", "base.yml")
 
 
 def test_firewalld_keeps_what_others_have_in_the_firewall(

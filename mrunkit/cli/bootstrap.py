@@ -81,8 +81,8 @@ def bootstrap(
         forks=forks,
         verbosity=verbosity,
     )
-    for planned in _planned(run, lab):
-        apply_shown(planned, lab)
+    _teach(run, lab)
+    apply_shown(run, lab)
     if is_check or is_without_doctor:
         return
     if tags is not None:
@@ -94,19 +94,24 @@ def bootstrap(
     print(f"{PREFIX}it works; try{_first_job(lab, inventory)}", file=sys.stderr)
 
 
-def _planned(run: PlaybookRun, lab: Lab) -> tuple[PlaybookRun, ...]:
-    """The run that is asked for, after one in which the others learn of hosts that are new."""
+def _teach(run: PlaybookRun, lab: Lab) -> None:
+    """Have all hosts learn of those that are new, where the run itself leaves some out."""
+    from mrunkit.cli.playbook import apply_shown
     from mrunkit.inventory import read_inventory
     from mrunkit.output import PREFIX
-    from mrunkit.provision.newcomers import planned_runs, read_known
+    from mrunkit.provision.newcomers import keep_known, learning_run, read_known
 
     if run.limit is None or run.tags is not None:
-        return (run,)
+        return
     limited_to = {host.name for host in read_inventory(run.inventory, limit=run.limit)}
-    runs = planned_runs(run, lab, limited_to=limited_to, known=read_known(run.state_dir))
-    if len(runs) > 1:
-        print(f"{PREFIX}first all hosts learn of those that are new", file=sys.stderr)
-    return runs
+    known = read_known(run.state_dir)
+    learning = learning_run(run, lab, limited_to=limited_to, known=known)
+    if learning is None:
+        return
+    print(f"{PREFIX}first all hosts learn of those that are new", file=sys.stderr)
+    apply_shown(learning, lab)
+    if not run.is_check:
+        keep_known(run.state_dir, known | limited_to)
 
 
 def _require_steps(tags: str | None, playbook: Path) -> None:

@@ -7,6 +7,7 @@ is limited to are not among them; contacts no host.
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Collection
 from pathlib import Path
 
@@ -28,19 +29,21 @@ class NewcomerError(MrunkitError):
     """A new host cannot be made part of the lab by a run that leaves others out."""
 
 
-def planned_runs(
+def learning_run(
     run: PlaybookRun, lab: Lab, *, limited_to: Collection[str], known: Collection[str]
-) -> tuple[PlaybookRun, ...]:
-    """What to run for a bootstrap with --limit, in order; raises NewcomerError.
+) -> PlaybookRun | None:
+    """What to run before a bootstrap with --limit, if anything; raises NewcomerError.
 
     `limited_to` are the hosts that its limit leaves, `known` those that all others have learned of.
+    Hosts that the limit names to be left out (`!host7`) are down for all we know; they learn when
+    they are bootstrapped themselves.
     """
     new = [host.name for host in lab.hosts if host.name in limited_to and host.name not in known]
     if not new:
-        return (run,)
+        return None
     if not known:
         raise NewcomerError(
-            "--limit is for a lab that is made, and this one is not",
+            "--limit is for a lab that was made whole once, and no record says so of this one",
             remedy="run bootstrap once without --limit",
         )
     serving = {host.name for host in (*lab.masters, *lab.managers, lab.storage)}
@@ -50,22 +53,27 @@ def planned_runs(
             " the other hosts in all steps",
             remedy="run bootstrap without --limit",
         )
-    return (dataclasses.replace(run, limit=None, tags=",".join(LEARNING)), run)
+    without = [term for term in re.split("[,:]", run.limit or "") if term.startswith("!")]
+    limit = ":".join(["all", *without]) if without else None
+    return dataclasses.replace(run, limit=limit, tags=",".join(LEARNING))
 
 
 def known_after(known: frozenset[str], run: PlaybookRun, progress: Progress) -> frozenset[str]:
-    """Who is known to all others when a run has ended, well or not."""
+    """Who is known to all others when a playbook has ended, well or not.
+
+    After a learning run it is for its caller to say so. A host of which something was taken out
+    may be another machine when it comes back.
+    """
     if run.is_check:
         return known
     if run.playbook.stem != "site":
-        return known.difference(progress.hosts)
-    return frozenset(progress.hosts) if _have_all_learned(run, progress) else known
+        return known - progress.changed
+    is_whole = run.limit is None and run.tags is None
+    return frozenset(progress.hosts) if is_whole and _have_learned(progress) else known
 
 
-def _have_all_learned(run: PlaybookRun, progress: Progress) -> bool:
-    """Whether each host has gone through; those that a whole run has lost are to be repeated."""
-    if run.limit is not None or (progress.lost and run.tags is not None):
-        return False
+def _have_learned(progress: Progress) -> bool:
+    """Whether each host has gone through; those that were lost are to be repeated."""
     learners = set(progress.hosts) - progress.lost
     return bool(learners) and all(
         learners <= set(progress.cells.get(step, ())) for step in LEARNING

@@ -53,7 +53,8 @@ _CAUSES = (
 _NO_ANSWER = _Cause(
     words="",
     remedy="check that it is on, and its address, route and firewall;"
-    " to do without it for now, take it out of the inventory",
+    " to do without it for now, take it out of the inventory, or in a lab that is made:"
+    " --limit 'all:!NAME'",
 )
 
 

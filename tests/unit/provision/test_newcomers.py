@@ -10,7 +10,7 @@ import pytest
 
 from mrunkit.provision.apply import read_steps
 from mrunkit.provision.lab import Lab, read_lab
-from mrunkit.provision.newcomers import LEARNING, NewcomerError, known_after, planned_runs
+from mrunkit.provision.newcomers import LEARNING, NewcomerError, known_after, learning_run
 from mrunkit.provision.packaged import playbooks_directory
 from mrunkit.provision.playbooks import PlaybookRun
 from mrunkit.provision.progress import Progress, Status
@@ -21,7 +21,7 @@ RUN = PlaybookRun(
     playbook=SITE, inventory=Path("inventory.ini"), state_dir=Path("state"), verbosity=1
 )
 LIMITED = dataclasses.replace(RUN, limit="some")
-OF_ALL = dataclasses.replace(RUN, tags=",".join(LEARNING))
+TEARDOWN = SITE.with_name("teardown.yml")
 KNOWN = frozenset({"host0", "host3"})
 
 
@@ -48,39 +48,36 @@ def test_the_steps_are_those_of_the_site() -> None:
 @pytest.mark.parametrize("limited_to", [{"host3"}, {"host0", "host3"}])
 def test_known_hosts_are_repeated_alone(lab: Lab, limited_to: set[str]) -> None:
     """Of whom there is nothing to learn, masters among them."""
-    assert planned_runs(LIMITED, lab, limited_to=limited_to, known=KNOWN) == (LIMITED,)
+    assert learning_run(LIMITED, lab, limited_to=limited_to, known=KNOWN) is None
 
 
-def test_all_learn_of_a_new_host_first(lab: Lab) -> None:
-    """With all else that was asked for; then it goes through all steps."""
-    planned = planned_runs(LIMITED, lab, limited_to={"host2", "host3"}, known=KNOWN)
-    assert planned == (OF_ALL, LIMITED)
+@pytest.mark.parametrize(
+    ("limit", "learners"),
+    [("agents", None), ("agents,!host1", "all:!host1"), ("agents:!a*:!host1:&x", "all:!a*:!host1")],
+)
+def test_all_learn_of_a_new_host_first(lab: Lab, limit: str, learners: str | None) -> None:
+    """But for those that are named to be left out, with all else that was asked for."""
+    run = dataclasses.replace(RUN, limit=limit)
+    learning = learning_run(run, lab, limited_to={"host2", "host3"}, known=KNOWN)
+    assert learning == dataclasses.replace(RUN, limit=learners, tags="base,ssh,nfs,client")
 
 
 def test_a_new_host_that_serves_others_is_not_added_alone(lab: Lab) -> None:
     """All steps of all hosts depend on who is master, manager of the swarm, or has the share."""
     with pytest.raises(NewcomerError, match="--limit: host1: new, and more than an agent"):
-        planned_runs(LIMITED, lab, limited_to={"host1", "host2"}, known=KNOWN)
+        learning_run(LIMITED, lab, limited_to={"host1", "host2"}, known=KNOWN)
 
 
 def test_a_lab_that_is_not_made_is_made_whole(lab: Lab) -> None:
     """Half of a lab is of no use, and what it lacks would be told of its hosts one by one."""
-    with pytest.raises(NewcomerError, match="for a lab that is made"):
-        planned_runs(LIMITED, lab, limited_to={"host2"}, known=frozenset())
+    with pytest.raises(NewcomerError, match="for a lab that was made whole once"):
+        learning_run(LIMITED, lab, limited_to={"host2"}, known=frozenset())
 
 
-@pytest.mark.parametrize(
-    ("run", "ended"),
-    [
-        (RUN, progress(steps=LEARNING)),
-        (RUN, progress(steps=LEARNING, lost=["host3"])),
-        (OF_ALL, progress(steps=LEARNING)),
-    ],
-    ids=["a whole run", "one that lost a host, which is to be repeated", "the first of two"],
-)
-def test_whom_all_have_learned_of_is_known(run: PlaybookRun, ended: Progress) -> None:
-    """Also the one that was lost: the others have its name and keys."""
-    assert known_after(KNOWN, run, ended) == frozenset(HOSTS)
+@pytest.mark.parametrize("lost", [[], ["host3"]])
+def test_of_a_whole_lab_all_know_all(lost: list[str]) -> None:
+    """Also the one that was lost, and is to be repeated: the others have its name and keys."""
+    assert known_after(KNOWN, RUN, progress(steps=LEARNING, lost=lost)) == frozenset(HOSTS)
 
 
 @pytest.mark.parametrize(
@@ -90,19 +87,18 @@ def test_whom_all_have_learned_of_is_known(run: PlaybookRun, ended: Progress) ->
         (LIMITED, progress(steps=LEARNING)),
         (RUN, progress(steps=LEARNING[:-1])),
         (RUN, progress(steps=LEARNING, lost=HOSTS)),
-        (OF_ALL, progress(steps=LEARNING, lost=["host3"])),
+        (dataclasses.replace(RUN, tags="base,ssh,nfs,client"), progress(steps=LEARNING)),
+        (dataclasses.replace(RUN, playbook=TEARDOWN), progress(steps=["validate"], lost=["host3"])),
     ],
-    ids=["a check", "some", "an end in between", "none came through", "one would not be repeated"],
+    ids=["a check", "some", "an end in between", "none came through", "steps", "a refusal"],
 )
-def test_a_run_of_which_not_all_learned_makes_nobody_known(
-    run: PlaybookRun, ended: Progress
-) -> None:
-    """Nor does it make the lab forget whom it knew."""
+def test_other_runs_leave_the_record_as_it_is(run: PlaybookRun, ended: Progress) -> None:
+    """Who was known still is."""
     assert known_after(KNOWN, run, ended) == KNOWN
 
 
 def test_who_is_taken_out_is_new_when_it_comes_back() -> None:
     """It may be another machine by then."""
-    removal = dataclasses.replace(LIMITED, playbook=SITE.with_name("remove-host.yml"))
-    ended = Progress(steps=(), hosts=("host3",))
+    removal = dataclasses.replace(LIMITED, playbook=TEARDOWN)
+    ended = Progress(steps=(), hosts=("host3",), changed=frozenset({"host3"}))
     assert known_after(KNOWN, removal, ended) == {"host0"}

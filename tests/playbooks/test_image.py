@@ -94,6 +94,24 @@ def test_what_a_cut_off_run_left_is_cleared_away(hosts: LabHosts, archive: Path)
     assert _left(hosts) == ""
 
 
+def test_what_others_put_in_its_place_leads_nowhere(hosts: LabHosts, archive: Path) -> None:
+    """All users may write there: no path of theirs is removed, and no link of theirs followed."""
+    put_small_image(hosts, archive, *hosts.containers)
+    place = "/var/tmp/.mrunkit-image.tar"
+    hosts.on("host0", "sh", "-c", f"mkdir -p {place} /usr/games && touch '{place}/~games'")
+    hosts.play(*PLAYS, **_from(archive))
+    kept = hosts.present("host0", "/usr/games")
+    hosts.on("host0", "sh", "-c", f"rm -r {place} && ln -s /etc/hostname {place}")
+    put_small_image(hosts, archive, "host0")
+    hosts.on("host1", "docker", "image", "rm", "--force", NAME)
+    hosts.play(*PLAYS, lab_image=NAME)
+
+    assert kept == ["/usr/games"]
+    assert hosts.on("host0", "cat", "/etc/hostname").strip() == "host0"
+    assert len(set(_ids(hosts))) == 1
+    assert _left(hosts) == ""
+
+
 def test_a_file_that_is_no_archive_is_refused(hosts: LabHosts, tmp_path: Path) -> None:
     """The message names the file, and how to make one."""
     wrong = tmp_path / "wrong.tar"

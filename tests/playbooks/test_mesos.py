@@ -295,6 +295,29 @@ def test_what_unpacks_an_archive_is_brought(
     assert told == [("host1", "tar, gzip")]
 
 
+def test_a_port_that_somebody_else_holds_is_told(
+    mesos: LabHosts, archives: tuple[Archive, Archive]
+) -> None:
+    """Who would answer as the master is asked nothing, for the secret would go along."""
+    holder = ("-d", "-u", "nobody", mesos.containers["host0"], "python3", "-m", "http.server")
+    mesos.on("host0", "systemctl", "stop", "mesos-master")
+    mesos.docker("exec", *holder, "5050")
+    mesos.on("host0", "timeout", "30", "sh", "-c", "until ss -tln | grep -q :5050; do :; done")
+    played = mesos.play(*STEPS, check=False, **archives[0].variables)
+    mesos.on(
+        "host0", "sh", "-c", "kill $(ss -Htlnp sport = :5050 | grep -o 'pid=[0-9]*' | cut -c5-)"
+    )
+    mesos.play(*STEPS, **archives[0].variables)
+
+    uid = mesos.on("host0", "id", "-u", "nobody").strip()
+    said = " ".join(played.output.split())
+    assert (
+        "Port 5050 of host0, which is mesos-master's, is held by a program of the account" in said
+    )
+    assert f"with the uid {uid}" in said
+    assert set(agents(mesos)) == {"host1", "host2"}
+
+
 @pytest.mark.parametrize("place", ["path", "URL"])
 def test_an_archive_with_another_checksum_is_not_unpacked(
     mesos: LabHosts, archives: tuple[Archive, Archive], place: str

@@ -156,10 +156,12 @@ class Labs:
                 ) from error
             if not path.exists() or path.stat().st_ino != os.fstat(lock).st_ino:
                 raise LabError(f"lab {name} has just been taken down", remedy="try again")
-            yield LabDirectory(path)
+            try:
+                yield LabDirectory(path)
+            finally:
+                with contextlib.suppress(OSError):
+                    path.rmdir()  # if it is empty
         finally:
-            with contextlib.suppress(OSError):
-                path.rmdir()  # if it is empty
             os.close(lock)
 
 

@@ -234,9 +234,11 @@ def test_down_of_no_lab_names_those_there_are(labs: Labs) -> None:
 
 
 def test_two_mrunkits_do_not_change_one_lab_at_once(labs: Labs) -> None:
-    """The second is told, and changes nothing."""
-    with labs.locked("trial"), pytest.raises(LabError, match="by another mrunkit"):
-        up(FakeHosts(), labs)
+    """The second is told, and changes nothing: the first one's directory stays, empty as it is."""
+    with labs.locked("trial") as directory:
+        with pytest.raises(LabError, match="by another mrunkit"):
+            up(FakeHosts(), labs)
+        assert directory.path.is_dir()
 
 
 def test_a_backend_that_does_not_answer_makes_states_unknown() -> None:

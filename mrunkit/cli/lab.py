@@ -22,9 +22,10 @@ from mrunkit.lab.request import (
 )
 
 if TYPE_CHECKING:
+    from mrunkit.errors import MrunkitError
     from mrunkit.lab.directory import LabDirectory, Labs
-    from mrunkit.lab.life import HostBackend, Up
-    from mrunkit.lab.record import HostState, LabRecord
+    from mrunkit.lab.life import HostBackend, Sight, Up
+    from mrunkit.lab.record import LabRecord
 
 Name = Annotated[str, typer.Option("--name", metavar="NAME", help="Of the lab.")]
 Json = Annotated[bool, typer.Option("--json", help="As JSON.")]
@@ -110,27 +111,37 @@ def up(
     check_request(request)
     with ended_by_signals(), bars(sys.stderr, is_terminal=sys.stderr.isatty()) as shown:
         done = life.up(request, _labs(), _connect, progress=shown)
-    print(json.dumps(_entry(done.directory, done.lab)) if is_json else _result(done))
+    if is_json:
+        print(json.dumps(_entry(done.directory, done.lab, life.look(done.lab, _connect))))
+    else:
+        print(_result(done))
 
 
 @lab.command()
 def ls(is_json: Json = False) -> None:
     """List the labs of this account, with their hosts."""
     from mrunkit.errors import ExitStatus
+    from mrunkit.lab.life import look
     from mrunkit.lab.request import LabError
     from mrunkit.output import say_error
 
-    found = _labs().all()
-    entries = [
-        _unreadable(directory) if isinstance(lab, LabError) else _entry(directory, lab)
-        for directory, lab in found
-    ]
+    entries: list[dict[str, Any]] = []
+    errors: list[MrunkitError] = []
+    unknown: dict[str, MrunkitError] = {}
+    for directory, lab in _labs().all():
+        if isinstance(lab, LabError):
+            entries.append(_unreadable(directory))
+            errors.append(lab)
+            continue
+        sight = look(lab, _connect)
+        entries.append(_entry(directory, lab, sight))
+        if sight.error is not None:
+            unknown[str(sight.error)] = sight.error  # of an engine, the same for all its labs
     if is_json:
         print(json.dumps(entries))
     else:
         print(_table(entries) if entries else "no labs; make one: mrunkit lab up")
-    errors = [lab for _, lab in found if isinstance(lab, LabError)]
-    for error in errors:
+    for error in [*errors, *unknown.values()]:
         say_error(error)
     if errors:
         raise typer.Exit(ExitStatus.FAILED)
@@ -189,34 +200,33 @@ def _connect(backend: Backend) -> HostBackend:
     """The backend, on this machine; raises MrunkitError if it is not there."""
     from mrunkit.settings import cache_dir, read_settings
 
-    cache = cache_dir(read_settings().environ, Path.home()) / "lab"
+    environ = read_settings().environ
+    cache = cache_dir(environ, Path.home()) / "lab"
     if backend is Backend.DOCKER:
         from mrunkit.containers.engine import connect
         from mrunkit.lab.docker_hosts import DockerHosts
 
-        return DockerHosts(connect(), cache)
+        return DockerHosts(connect(), cache, docker_host=environ.get("DOCKER_HOST") or None)
     from mrunkit.lab.qemu_hosts import QemuHosts
 
     return QemuHosts(cache, _labs())
 
 
-def _entry(directory: LabDirectory, found: LabRecord) -> dict[str, Any]:
+def _entry(directory: LabDirectory, found: LabRecord, sight: Sight) -> dict[str, Any]:
     """A lab, as --json tells it."""
     from dataclasses import asdict
 
-    from mrunkit.lab.life import states
     from mrunkit.lab.record import lab_state
 
-    of_hosts: dict[str, HostState] = states(found, _connect)
     return {
         "name": found.name,
         "backend": found.backend.value,
-        "state": lab_state(found, of_hosts),
+        "state": lab_state(found, sight.states),
         "created": found.created,
         "base": found.base,
         "inventory": str(directory.inventory),
         "ssh_config": str(directory.ssh_config),
-        "hosts": [{**asdict(host), "state": of_hosts[host.name].value} for host in found.hosts],
+        "hosts": [{**asdict(host), "state": sight.states[host.name].value} for host in found.hosts],
     }
 
 

@@ -6,6 +6,7 @@ are made of base trees, which stay for the next lab.
 
 from __future__ import annotations
 
+import functools
 import subprocess
 import uuid
 from dataclasses import replace
@@ -17,7 +18,7 @@ from mrunkit.containers.engine import EngineError, explained, remove_container
 from mrunkit.lab import seed
 from mrunkit.lab.addresses import free_subnet, host_address, parse_routes
 from mrunkit.lab.console import INOTIFY_LIMIT, RAISE_INOTIFY, inotify_obstacle
-from mrunkit.lab.record import HostRecord, HostState, LabRecord
+from mrunkit.lab.record import EngineRecord, HostRecord, HostState, LabRecord
 from mrunkit.lab.request import LabError, LabRequest
 from mrunkit.lab.tree import Progress, make_tree, making, setup_for, tree_key
 
@@ -44,9 +45,12 @@ class DockerHosts:
 
     ready_seconds = READY_SECONDS
 
-    def __init__(self, engine: docker.DockerClient, cache: Path) -> None:
+    def __init__(
+        self, engine: docker.DockerClient, cache: Path, *, docker_host: str | None = None
+    ) -> None:
         self._engine = engine
         self._cache = cache
+        self._docker_host = docker_host
 
     def prepare(self, request: LabRequest, *, created: float, progress: Progress) -> LabRecord:
         """A lab without hosts yet, of an image that is made if it is not there."""
@@ -68,6 +72,7 @@ class DockerHosts:
             base=image,
             packages=request.recipe.packages,
             created=created,
+            engine=EngineRecord(identity=self._identity, docker_host=self._docker_host),
         )
 
     def place(self, lab: LabRecord, count: int) -> LabRecord:
@@ -101,6 +106,7 @@ class DockerHosts:
 
     def start(self, lab: LabRecord) -> LabRecord:
         """Start what does not run."""
+        self._require_own(lab)
         for host in lab.hosts:
             with explained(image=lab.base, network=resource_name(lab)):
                 self._engine.api.start(resource_name(lab, host.name))
@@ -108,6 +114,7 @@ class DockerHosts:
 
     def states(self, lab: LabRecord) -> dict[str, HostState]:
         """What becomes of each host."""
+        self._require_own(lab)
         with explained(image=lab.base, network=""):
             found = self._engine.api.containers(all=True, filters=_of(lab))
         states = {
@@ -130,6 +137,7 @@ class DockerHosts:
         """Remove everything of the lab; what is gone already is as good."""
         import docker.errors
 
+        self._require_own(lab)
         api = self._engine.api
         with explained(image=lab.base, network=resource_name(lab)):
             kinds: list[tuple[list[str], Any]] = [
@@ -149,6 +157,20 @@ class DockerHosts:
                         remove(name)
                     except docker.errors.NotFound:
                         continue
+
+    @functools.cached_property
+    def _identity(self) -> str:
+        """Which engine this is."""
+        with explained(image="", network=""):
+            return str(self._engine.info()["ID"])
+
+    def _require_own(self, lab: LabRecord) -> None:
+        """See that this is the engine that has the lab; raises LabError."""
+        if lab.engine is not None and lab.engine.identity != self._identity:
+            raise LabError(
+                f"lab {lab.name} was made with another Docker engine than this one",
+                remedy=remedy_for_engine(lab.engine, docker_host=self._docker_host),
+            )
 
     def _has_image(self, image: str) -> bool:
         with explained(image=image, network=""):
@@ -262,6 +284,16 @@ def container_options(
             "EndpointsConfig": {network: {"IPAMConfig": {"IPv4Address": host.address}}}
         },
     }
+
+
+def remedy_for_engine(engine: EngineRecord, *, docker_host: str | None) -> str:
+    """How the engine that has a lab is reached, where another one answers. Pure."""
+    gone = "if that engine is gone for good, remove the lab's directory (mrunkit lab ls --json)"
+    if engine.docker_host == docker_host:
+        return f"it was reached in the same way; {gone}"
+    if engine.docker_host is None:
+        return f"unset DOCKER_HOST; {gone}"
+    return f"set DOCKER_HOST={engine.docker_host}; {gone}"
 
 
 def _require_inotify(count: int) -> None:

@@ -80,6 +80,15 @@ class Up:
     """Hosts of which not everything started."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sight:
+    """A lab's hosts as they were seen."""
+
+    states: dict[str, HostState]
+    error: MrunkitError | None = None
+    """Why they are unknown."""
+
+
 def up(
     request: LabRequest,
     labs: Labs,
@@ -111,12 +120,12 @@ def down(name: str, labs: Labs, connect: Connect) -> LabRecord:
     return lab
 
 
-def states(lab: LabRecord, connect: Connect) -> dict[str, HostState]:
+def look(lab: LabRecord, connect: Connect) -> Sight:
     """What becomes of a lab's hosts, as far as their backend answers."""
     try:
-        return connect(lab.backend).states(lab)
-    except MrunkitError:
-        return {host.name: HostState.UNKNOWN for host in lab.hosts}
+        return Sight(states=connect(lab.backend).states(lab))
+    except MrunkitError as error:
+        return Sight(states={host.name: HostState.UNKNOWN for host in lab.hosts}, error=error)
 
 
 def _bring_up(

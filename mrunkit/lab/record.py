@@ -52,6 +52,16 @@ class GuestRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class EngineRecord:
+    """The Docker engine that has a lab's containers."""
+
+    identity: str
+    """As it tells its own (docker info)."""
+    docker_host: str | None
+    """DOCKER_HOST, by which it was reached; None if that was not set."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LabRecord:
     """A lab."""
 
@@ -69,6 +79,8 @@ class LabRecord:
     """All hosts answered once; else `up` was cut off, or is still at it."""
     hosts: tuple[HostRecord, ...] = ()
     guests: GuestRecord | None = None
+    engine: EngineRecord | None = None
+    """Of containers; None also in records that older versions wrote."""
 
     def host(self, name: str) -> HostRecord | None:
         """The host of this name."""
@@ -87,7 +99,7 @@ def to_json(lab: LabRecord) -> str:
 def from_json(text: str) -> LabRecord:
     """A lab from its lab.json; ValueError, TypeError or KeyError if it is none."""
     fields = json.loads(text)
-    guests = fields.pop("guests")
+    guests, engine = fields.pop("guests"), fields.pop("engine", None)
     return LabRecord(
         **{
             **fields,
@@ -95,6 +107,7 @@ def from_json(text: str) -> LabRecord:
             "packages": tuple(fields["packages"]),
             "hosts": tuple(HostRecord(**host) for host in fields["hosts"]),
             "guests": None if guests is None else GuestRecord(**guests),
+            "engine": None if engine is None else EngineRecord(**engine),
         }
     )
 

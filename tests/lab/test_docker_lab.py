@@ -120,6 +120,7 @@ def test_an_engine_that_does_not_answer_makes_states_unknown(lab: Laboratory) ->
     """The lab is listed all the same."""
     done = lab.mrunkit("lab", "ls", DOCKER_HOST="unix:///nowhere/docker.sock")
     assert [line.split()[3] for line in done.stdout.splitlines()[1:]] == ["unknown", "unknown"]
+    assert done.stderr.count("Docker does not run") == 1
 
 
 def test_down_leaves_nothing(elsewhere: Laboratory, docker: Run) -> None:

@@ -242,12 +242,13 @@ def test_two_mrunkits_do_not_change_one_lab_at_once(labs: Labs) -> None:
 
 
 def test_a_backend_that_does_not_answer_makes_states_unknown() -> None:
-    """`ls` still lists the lab."""
+    """`ls` still lists the lab, and tells why."""
 
     def refuse(backend: Backend) -> life.HostBackend:
         raise MrunkitError(f"no {backend.value}")
 
-    assert life.states(lab(1), refuse) == {"host0": HostState.UNKNOWN}
+    seen = life.look(lab(1), refuse)
+    assert (seen.states, str(seen.error)) == ({"host0": HostState.UNKNOWN}, "no docker")
 
 
 def test_a_record_that_cannot_be_read_is_an_error_that_names_it(labs: Labs, tmp_path: Path) -> None:

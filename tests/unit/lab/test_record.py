@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from labs import guest_lab, lab
 
-from mrunkit.lab.record import HostState, LabRecord, from_json, lab_state, to_json
+from mrunkit.lab.record import EngineRecord, HostState, LabRecord, from_json, lab_state, to_json
 
+ENGINE = EngineRecord(identity="e1", docker_host="ssh://other")
 UP, STOPPED = HostState.RUNNING, HostState.STOPPED
 
 
-@pytest.mark.parametrize("found", [lab(), guest_lab(), lab(0, is_complete=False)])
+@pytest.mark.parametrize(
+    "found", [lab(), guest_lab(), lab(0, is_complete=False), lab(engine=ENGINE)]
+)
 def test_a_record_is_read_as_it_was_written(found: LabRecord) -> None:
     """Nothing of a lab is lost in its lab.json."""
     assert from_json(to_json(found)) == found
+
+
+def test_a_record_of_before_engines_were_written_down_is_read() -> None:
+    """As it is; the engine that answers has to do."""
+    fields = json.loads(to_json(lab()))
+    del fields["engine"]
+    assert from_json(json.dumps(fields)) == lab()
 
 
 @pytest.mark.parametrize(

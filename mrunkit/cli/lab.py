@@ -13,8 +13,12 @@ import typer
 
 # Cheap: what costs time is imported where it is used.
 from mrunkit.lab.request import (
+    DEFAULT_CGROUPS,
+    DEFAULT_CPUS,
     DEFAULT_HOSTS,
+    DEFAULT_MEMORY,
     DEFAULT_NAME,
+    DEFAULT_SUITE,
     MOST_HOSTS,
     Acceleration,
     Backend,
@@ -49,8 +53,12 @@ def up(
         typer.Option("--backend", help="docker: containers, fast; qemu: guests with own kernel."),
     ] = Backend.DOCKER,
     suite: Annotated[
-        Suite, typer.Option("--suite", help="Debian 12, 13, or Ubuntu 22.04, 24.04.")
-    ] = Suite.BOOKWORM,
+        Suite | None,
+        typer.Option(
+            "--suite",
+            help=f"Debian 12, 13, or Ubuntu 22.04, 24.04.  [default: {DEFAULT_SUITE.value}]",
+        ),
+    ] = None,
     is_ready: Annotated[
         bool, typer.Option("--ready", help="Hosts that have the packages bootstrap installs.")
     ] = False,
@@ -69,30 +77,48 @@ def up(
         typer.Option("--image", metavar="FILE", help="Cloud image (qcow2) for qemu's guests."),
     ] = None,
     memory: Annotated[
-        int, typer.Option("--memory", metavar="MB", min=512, help="Of each of qemu's guests.")
-    ] = 1536,
+        int | None,
+        typer.Option(
+            "--memory",
+            metavar="MB",
+            min=512,
+            help=f"Of each of qemu's guests.  [default: {DEFAULT_MEMORY}]",
+        ),
+    ] = None,
     cpus: Annotated[
-        int, typer.Option("--cpus", metavar="N", min=1, max=64, help="Of each of qemu's guests.")
-    ] = 2,
+        int | None,
+        typer.Option(
+            "--cpus",
+            metavar="N",
+            min=1,
+            max=64,
+            help=f"Of each of qemu's guests.  [default: {DEFAULT_CPUS}]",
+        ),
+    ] = None,
     acceleration: Annotated[
-        Acceleration, typer.Option("--accel", help="How qemu's guests run.")
-    ] = Acceleration.AUTO,
+        Acceleration | None,
+        typer.Option(
+            "--accel", help=f"How qemu's guests run.  [default: {Acceleration.AUTO.value}]"
+        ),
+    ] = None,
     cgroups: Annotated[
-        int,
+        int | None,
         typer.Option(
             "--cgroups",
             metavar="1|2",
             min=1,
             max=2,
-            help="Version in qemu's guests; agents of Apache Mesos need 1.",
+            help="Version in qemu's guests; agents of Apache Mesos need 1.  "
+            f"[default: {DEFAULT_CGROUPS}]",
         ),
-    ] = 2,
+    ] = None,
     is_json: Json = False,
 ) -> None:
     """Make hosts with systemd and sshd, and an inventory for them.
 
     The first lab makes a base tree of packages, which takes a minute or two, debootstrap and root;
-    the next ones of its kind use it again. A lab that is there already is started if need be.
+    the next ones of its kind use it again. A lab that is there already is started if need be,
+    and refused if it has not what is asked for.
     """
     from mrunkit.cli.bars import bars
     from mrunkit.ending_signals import ended_by_signals
@@ -104,7 +130,14 @@ def up(
         name=name,
         backend=backend,
         hosts=hosts,
-        recipe=recipe(backend, suite, is_ready=is_ready, extra=tuple(include or ()), mirror=mirror),
+        suite=suite,
+        recipe=recipe(
+            backend,
+            suite or DEFAULT_SUITE,
+            is_ready=is_ready,
+            extra=tuple(include or ()),
+            mirror=mirror,
+        ),
         image=image.resolve() if image is not None else None,
         size=GuestSize(memory=memory, cpus=cpus, acceleration=acceleration, cgroups=cgroups),
     )

@@ -16,7 +16,7 @@ from mrunkit.errors import MrunkitError, UsageError
 from mrunkit.lab.console import last_lines, remedy_for
 from mrunkit.lab.directory import LabDirectory, Labs
 from mrunkit.lab.readiness import HostFailedError, Readiness, wait_until_ready
-from mrunkit.lab.record import HostRecord, HostState, LabRecord
+from mrunkit.lab.record import HostRecord, HostState, LabRecord, differences
 from mrunkit.lab.request import DEFAULT_HOSTS, Backend, LabRequest
 from mrunkit.lab.seed import HostKeys
 from mrunkit.lab.tree import Progress
@@ -199,15 +199,11 @@ def _start(
 
 def _require_same(lab: LabRecord, request: LabRequest) -> None:
     """See that a lab is, or has, what is asked for; raises UsageError."""
-    missing = sorted(set(request.recipe.packages) - set(lab.packages)) if lab.packages else []
-    if lab.backend is not request.backend or request.hosts not in (None, len(lab.hosts)):
-        have = f"with {len(lab.hosts)} hosts of backend {lab.backend.value}"
-    elif missing:
-        have = f"without {', '.join(missing)}"
-    else:
+    have = differences(lab, request)
+    if not have:
         return
     raise UsageError(
-        f"lab {lab.name} is there already, {have}",
+        f"lab {lab.name} is there already, {', '.join(have)}",
         remedy=f"give another --name, or take it down: mrunkit lab down --name {lab.name}",
     )
 

@@ -25,7 +25,14 @@ from mrunkit.lab.qemu_command import (
 )
 from mrunkit.lab.qemu_images import Base, image_format, make_base, make_overlay
 from mrunkit.lab.record import GuestRecord, HostRecord, HostState, LabRecord
-from mrunkit.lab.request import LabError, LabRequest
+from mrunkit.lab.request import (
+    DEFAULT_CGROUPS,
+    DEFAULT_CPUS,
+    DEFAULT_MEMORY,
+    Acceleration,
+    LabError,
+    LabRequest,
+)
 from mrunkit.lab.tree import Progress
 
 _PORT_ATTEMPTS = 5
@@ -52,7 +59,8 @@ class QemuHosts:
                 f"guests are x86_64, and this machine is {platform.machine()}",
                 remedy="use --backend docker",
             )
-        accelerator = qemu_processes.choose_accelerator(request.size.acceleration)
+        size = request.size
+        accelerator = qemu_processes.choose_accelerator(size.acceleration or Acceleration.AUTO)
         progress.show("guests", _SPEEDS[accelerator])
         if request.image is not None:
             image_format(request.image)
@@ -62,12 +70,12 @@ class QemuHosts:
         identity = uuid.uuid4().hex
         used = parse_udp_ports(Path("/proc/net/udp").read_text())
         guests = GuestRecord(
-            memory=request.size.memory,
-            cpus=request.size.cpus,
+            memory=size.memory or DEFAULT_MEMORY,
+            cpus=size.cpus or DEFAULT_CPUS,
             accelerator=accelerator,
             multicast_port=multicast_port(identity, used),
             is_cloud_image=request.image is not None,
-            cgroups=request.size.cgroups,
+            cgroups=size.cgroups or DEFAULT_CGROUPS,
         )
         return LabRecord(
             name=request.name,

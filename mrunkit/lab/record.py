@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 import uuid
 from dataclasses import asdict, dataclass
 from enum import Enum
+from pathlib import Path
 
-from mrunkit.lab.request import Backend
+from mrunkit.lab.request import Acceleration, Backend, GuestSize, LabRequest, Suite
 
 
 class HostState(Enum):
@@ -86,6 +88,19 @@ class LabRecord:
         """The host of this name."""
         return next((host for host in self.hosts if host.name == name), None)
 
+    @property
+    def image(self) -> Path | None:
+        """The cloud image that its guests are of; None if they are of a base tree."""
+        is_cloud_image = self.guests is not None and self.guests.is_cloud_image
+        return Path(self.base) if is_cloud_image else None
+
+    @property
+    def suite(self) -> Suite | None:
+        """The release of its base tree, with which the tree's name begins."""
+        begin = re.split("[:/]", self.base)[-1].partition("-")[0]
+        known = [suite for suite in Suite if suite.value == begin and self.image is None]
+        return known[0] if known else None
+
     def machine_id(self, host: str) -> str:
         """A host's /etc/machine-id: its own, and the same whenever it starts."""
         return uuid.uuid5(uuid.UUID(self.identity), host).hex
@@ -110,6 +125,42 @@ def from_json(text: str) -> LabRecord:
             "engine": None if engine is None else EngineRecord(**engine),
         }
     )
+
+
+def differences(lab: LabRecord, request: LabRequest) -> list[str]:
+    """What a lab has in the place of what is asked for; nothing if it will do."""
+    if lab.backend is not request.backend or request.hosts not in (None, len(lab.hosts)):
+        return [f"with {len(lab.hosts)} hosts of backend {lab.backend.value}"]
+    return [
+        *_base_differences(lab, request),
+        *(_size_differences(lab.guests, request.size) if lab.guests is not None else ()),
+    ]
+
+
+def _base_differences(lab: LabRecord, request: LabRequest) -> list[str]:
+    of_image = f"of image {lab.image}" if lab.image is not None else "of a base tree"
+    if request.image is not None:
+        return [of_image] if request.image != lab.image else []
+    if lab.image is not None:
+        # Nobody knows what is in it.
+        return [of_image] if request.suite is not None or not request.recipe.is_plain else []
+    if request.suite not in (None, lab.suite):
+        return [f"of suite {lab.suite.value if lab.suite is not None else 'unknown'}"]
+    missing = sorted(set(request.recipe.packages) - set(lab.packages))
+    return [f"without {', '.join(missing)}"] if missing else []
+
+
+def _size_differences(guests: GuestRecord, size: GuestSize) -> list[str]:
+    has = {
+        "--memory": str(guests.memory),
+        "--cpus": str(guests.cpus),
+        "--accel": guests.accelerator,
+        "--cgroups": str(guests.cgroups),
+    }
+    asked = size.asked
+    if size.acceleration is Acceleration.AUTO:
+        del asked["--accel"]
+    return [f"with {option} {has[option]}" for option in asked if asked[option] != has[option]]
 
 
 def lab_state(lab: LabRecord, states: dict[str, HostState]) -> str:

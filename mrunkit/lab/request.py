@@ -11,6 +11,10 @@ from mrunkit.errors import MrunkitError, UsageError
 
 DEFAULT_NAME = "lab"
 DEFAULT_HOSTS = 3
+DEFAULT_MEMORY = 1536
+"""MB."""
+DEFAULT_CPUS = 2
+DEFAULT_CGROUPS = 2
 MOST_HOSTS = 200
 """A /24 holds them, above the addresses that are left to gateways."""
 
@@ -74,6 +78,9 @@ class Suite(Enum):
         return Distribution.UBUNTU if is_ubuntu else Distribution.DEBIAN
 
 
+DEFAULT_SUITE = Suite.BOOKWORM
+
+
 class Acceleration(Enum):
     """How guests run."""
 
@@ -128,14 +135,22 @@ class Recipe:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GuestSize:
-    """What each QEMU guest gets."""
+    """What each QEMU guest gets; None: what those of a lab that is there have, else the default."""
 
-    memory: int = 1536
+    memory: int | None = None
     """MB."""
-    cpus: int = 2
-    acceleration: Acceleration = Acceleration.AUTO
-    cgroups: int = 2
+    cpus: int | None = None
+    acceleration: Acceleration | None = None
+    cgroups: int | None = None
     """Version of control groups; agents of Apache Mesos need 1 for containers."""
+
+    @property
+    def asked(self) -> dict[str, str]:
+        """The options that were given, with their values."""
+        accel = None if self.acceleration is None else self.acceleration.value
+        options = {"--memory": self.memory, "--cpus": self.cpus, "--accel": accel}
+        options["--cgroups"] = self.cgroups
+        return {option: str(value) for option, value in options.items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,6 +161,8 @@ class LabRequest:
     backend: Backend
     hosts: int | None
     """None: whatever number a lab that is there has; DEFAULT_HOSTS of a new one."""
+    suite: Suite | None = None
+    """That was asked for; None: whatever a lab that is there has; the recipe's of a new one."""
     recipe: Recipe
     image: Path | None = None
     """A cloud image (qcow2) for QEMU guests, instead of a base tree."""
@@ -184,15 +201,20 @@ def check_request(request: LabRequest) -> None:
     wrong = []
     if request.image is not None and request.backend is not Backend.QEMU:
         wrong.append(f"--image {request.image}: cloud images are for --backend qemu")
-    if request.size.cgroups != 2 and (request.backend is not Backend.QEMU or request.image):
+    asked = request.size.asked
+    if "--cgroups" in asked and (request.backend is not Backend.QEMU or request.image):
         wrong.append(
-            f"--cgroups {request.size.cgroups}: is for qemu's guests of a base tree; containers "
+            f"--cgroups {asked.pop('--cgroups')}: is for qemu's guests of a base tree; containers "
             "have this machine's, and a cloud image what its boot loader says"
         )
+    if request.backend is not Backend.QEMU:
+        wrong += [f"{option} {value}: is for --backend qemu" for option, value in asked.items()]
     if request.image is not None and not request.image.is_file():
         wrong.append(f"--image {request.image}: there is no such file")
     if request.image is not None and not request.recipe.is_plain:
         wrong.append(f"--image {request.image}: has what it has; packages are for base trees")
+    if request.image is not None and request.suite is not None:
+        wrong.append(f"--image {request.image}: has what it has; --suite is for base trees")
     for package in request.recipe.packages:
         # Debian policy 5.6.1; also keeps options of apt-get out.
         if not re.fullmatch(r"[a-z0-9][a-z0-9+.-]+", package):

@@ -19,6 +19,7 @@ from laboratory import Laboratory
         (("up", "--backend", "vagrant"), "--backend"),
         (("up", "--include", "-y"), "--include -y: is no package name"),
         (("up", "--image", "there-is-none.qcow2"), "cloud images are for --backend qemu"),
+        (("up", "--memory", "2048"), "--memory 2048: is for --backend qemu"),
         (("up", "--mirror", "nowhere"), "--mirror nowhere: is no address"),
         (("down", "--name", "nope"), "there is no lab nope"),
         (("down", "--name", "../nope"), "--name ../nope: must be"),

@@ -206,6 +206,15 @@ def test_a_lab_without_the_packages_that_are_asked_for_says_so(labs: Labs) -> No
     assert up(backend, labs, recipe=plain).was_up
 
 
+def test_a_lab_of_another_release_is_not_taken_for_what_is_asked(labs: Labs) -> None:
+    """The release that is the default is asked for only by name."""
+    backend = FakeHosts()
+    up(backend, labs)
+    with pytest.raises(UsageError, match="there already, of suite bookworm"):
+        up(backend, labs, suite=Suite.TRIXIE)
+    assert up(backend, labs, suite=Suite.BOOKWORM).was_up
+
+
 def test_a_lab_that_lost_a_host_says_so(labs: Labs) -> None:
     """Somebody removed a container by hand."""
     backend = FakeHosts()

@@ -12,6 +12,7 @@ from mrunkit.errors import UsageError
 from mrunkit.lab.request import (
     KERNEL_PACKAGES,
     READY_PACKAGES,
+    Acceleration,
     Backend,
     GuestSize,
     Suite,
@@ -44,11 +45,12 @@ def test_all_mistakes_are_told_at_once(tmp_path: Path) -> None:
         mirror="ftp//nowhere",
     )
     with pytest.raises(UsageError) as raised:
-        check_request(request(recipe=packages, image=tmp_path / "none.qcow2"))
+        check_request(request(suite=Suite.TRIXIE, recipe=packages, image=tmp_path / "none.qcow2"))
     assert str(raised.value).splitlines() == [
         f"--image {tmp_path}/none.qcow2: cloud images are for --backend qemu",
         f"--image {tmp_path}/none.qcow2: there is no such file",
         f"--image {tmp_path}/none.qcow2: has what it has; packages are for base trees",
+        f"--image {tmp_path}/none.qcow2: has what it has; --suite is for base trees",
         "--include --force: is no package name",
         "--mirror ftp//nowhere: is no address such as http://HOST/debian",
     ]
@@ -60,6 +62,19 @@ def test_only_guests_of_a_base_tree_have_control_groups_of_their_own() -> None:
     with pytest.raises(UsageError, match="--cgroups 1"):
         check_request(first)
     assert check_request(replace(first, backend=Backend.QEMU)) is None
+
+
+def test_containers_have_no_size() -> None:
+    """What cannot be had is refused, not passed over."""
+    size = GuestSize(memory=2048, cpus=4, acceleration=Acceleration.TCG)
+    with pytest.raises(UsageError) as raised:
+        check_request(request(size=size))
+    assert str(raised.value).splitlines() == [
+        "--memory 2048: is for --backend qemu",
+        "--cpus 4: is for --backend qemu",
+        "--accel tcg: is for --backend qemu",
+    ]
+    assert check_request(request(size=size, backend=Backend.QEMU)) is None
 
 
 @pytest.mark.parametrize("mirror", ["http://mirror/debian", "https://mirror/d", "file:/srv/debian"])

@@ -223,15 +223,22 @@ class DockerHosts:
         name = resource_name(lab)
         pool = docker.types.IPAMPool(subnet=str(subnet))
         ipam = docker.types.IPAMConfig(pool_configs=[pool])
+        of_name: dict[str, Any] = {"label": f"{NAME_LABEL}={lab.name}"}
+        api = self._engine.api
         with explained(image=lab.base, network=name):
-            if self._engine.api.networks(filters={"label": f"{NAME_LABEL}={lab.name}"}):
+            if (
+                api.networks(filters=of_name)
+                or api.containers(all=True, filters=of_name)
+                # A volume that is there would be taken as it is.
+                or api.volumes(filters=of_name)["Volumes"]
+            ):
                 raise LabError(
                     f"this Docker engine has a lab {lab.name} already, of another account "
                     "or of a directory that was deleted",
                     remedy=f"give another --name; or remove what has the label "
                     f"{NAME_LABEL}={lab.name}, with docker rm, docker network rm, docker volume rm",
                 )
-            self._engine.api.create_network(
+            api.create_network(
                 name, driver="bridge", ipam=ipam, check_duplicate=True, labels=labels(lab)
             )
 

@@ -18,9 +18,11 @@ OURS = EngineRecord(identity="e1", docker_host=None)
 
 @dataclass
 class FakeEngine:
-    """An engine, and its API at the same time, that has nothing."""
+    """An engine, and its API at the same time, that has nothing but what is said."""
 
     identity: str
+    has: str = ""
+    """A kind of which there is one of each lab."""
     asked: list[str] = field(default_factory=list)
 
     @property
@@ -33,9 +35,21 @@ class FakeEngine:
         return {"ID": self.identity}
 
     def containers(self, **_: Any) -> list[Any]:
-        """None."""
+        """Those of a lab."""
         self.asked.append("containers")
-        return []
+        return [{"Names": ["/left"]}] if self.has == "containers" else []
+
+    def networks(self, *, filters: dict[str, str] | None = None) -> list[Any]:
+        """Those of a lab."""
+        return [{"Name": "left"}] if filters and self.has == "networks" else []
+
+    def volumes(self, **_: Any) -> dict[str, Any]:
+        """Those of a lab."""
+        return {"Volumes": [{"Name": "left"}] if self.has == "volumes" else None}
+
+    def create_network(self, name: str, **_: Any) -> None:
+        """Take note."""
+        self.asked.append(name)
 
 
 def hosts(engine: FakeEngine, docker_host: str | None = None) -> DockerHosts:
@@ -72,3 +86,20 @@ def test_what_to_set_is_told(docker_host: str | None, now: str | None, remedy: s
 def test_a_lab_of_this_engine_is_seen(found: LabRecord) -> None:
     """Also one of which no engine was written down."""
     assert hosts(FakeEngine("e1")).states(found) == {"host0": HostState.MISSING}
+
+
+@pytest.mark.parametrize("kind", ["containers", "networks", "volumes"])
+def test_what_is_left_of_another_lab_of_the_name_is_not_taken_over(kind: str) -> None:
+    """A volume would be, with all that is in it; the remedy names the label of all kinds."""
+    engine = FakeEngine("e1", has=kind)
+    with pytest.raises(LabError, match="has a lab trial already") as raised:
+        hosts(engine).place(lab(0), 1)
+    assert "label mrunkit.lab.name=trial" in str(raised.value.remedy)
+    assert "mrunkit-lab-trial" not in engine.asked
+
+
+def test_a_lab_gets_a_network_where_nothing_of_its_name_is() -> None:
+    """And a host an address on it."""
+    engine = FakeEngine("e1")
+    assert [host.name for host in hosts(engine).place(lab(0), 1).hosts] == ["host0"]
+    assert engine.asked[-1] == "mrunkit-lab-trial"

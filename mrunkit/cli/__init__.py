@@ -84,7 +84,8 @@ def _run_command(cluster: ClusterProcess | None) -> None:
     except OSError as error:
         if error.errno != errno.ENOSPC:
             raise
-        _fail(MrunkitError(f"cannot write the output: {error.strerror}"))
+        where = "the output" if error.filename is None else error.filename
+        _fail(MrunkitError(f"cannot write {where}: {error.strerror}"))
 
 
 def _fail(error: MrunkitError) -> NoReturn:

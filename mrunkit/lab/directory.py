@@ -15,6 +15,7 @@ from pathlib import Path
 
 from mrunkit.errors import UsageError
 from mrunkit.lab import inventory
+from mrunkit.lab.files import explained_state
 from mrunkit.lab.keys import make_key, public_key
 from mrunkit.lab.record import LabRecord, from_json, to_json
 from mrunkit.lab.request import LabError
@@ -68,15 +69,16 @@ class LabDirectory:
 
     def make_keys(self, lab: LabRecord) -> dict[str, HostKeys]:
         """Make the lab's key and its hosts' keys; each host's keys by its name."""
-        authorized = make_key(self._key, f"mrunkit-lab-{lab.name}")
+        with explained_state("make", self._key):
+            authorized = make_key(self._key, f"mrunkit-lab-{lab.name}")
         keys = {}
         for host in lab.hosts:
             path = self._host_key(host.name)
-            path.parent.mkdir(parents=True)
-            public = make_key(path, host.name)
-            keys[host.name] = HostKeys(
-                private=path.read_text(), public=public, authorized=authorized
-            )
+            with explained_state("make", path):
+                path.parent.mkdir(parents=True)
+                public = make_key(path, host.name)
+                private = path.read_text()
+            keys[host.name] = HostKeys(private=private, public=public, authorized=authorized)
         return keys
 
     def host(self, name: str) -> Path:
@@ -85,20 +87,22 @@ class LabDirectory:
 
     def clear(self) -> None:
         """Remove all files, the lab's record last: what is cut off here can be done again."""
-        for path in self.path.iterdir():
-            if path.is_dir():
-                shutil.rmtree(path)
-            elif path != self._record:
-                path.unlink()
-        self._record.unlink(missing_ok=True)
+        with explained_state("remove", self.path):
+            for path in self.path.iterdir():
+                if path.is_dir():
+                    shutil.rmtree(path)
+                elif path != self._record:
+                    path.unlink()
+            self._record.unlink(missing_ok=True)
 
     def _host_key(self, name: str) -> Path:
         return self.host(name) / "ssh_host_ed25519_key"
 
     def _put(self, path: Path, text: str) -> None:
         new = path.with_name(path.name + ".new")
-        new.write_text(text)
-        new.replace(path)
+        with explained_state("write", path):
+            new.write_text(text)
+            new.replace(path)
 
 
 class Labs:

@@ -15,6 +15,7 @@ from pathlib import Path
 from mrunkit.lab import cloud_init, qemu_processes, seed
 from mrunkit.lab.addresses import GUEST_SUBNET, host_address
 from mrunkit.lab.directory import Labs
+from mrunkit.lab.files import explained_state
 from mrunkit.lab.qemu_command import (
     GuestFiles,
     guest_command,
@@ -110,17 +111,19 @@ class QemuHosts:
             if _guests(lab).is_cloud_image:
                 image = Path(lab.base)
                 make_overlay(files.disk, image, image_format(image))
-                files.seed.mkdir()
                 texts = cloud_init.seed_files(
                     lab, host.name, keys[host.name], macs=macs, prefix=GUEST_SUBNET.prefixlen
                 )
-                for name, text in texts.items():
-                    (files.seed / name).write_text(text)
+                with explained_state("write", files.seed):
+                    files.seed.mkdir()
+                    for name, text in texts.items():
+                        (files.seed / name).write_text(text)
             else:
                 make_overlay(files.disk, Base(directory=Path(lab.base)).disk, "raw")
                 own = seed.guest_files(lab, host.name, macs, GUEST_SUBNET)
                 packed = seed.archive([*seed.ssh_files(keys[host.name]), *own])
-                files.seed.write_bytes(packed)
+                with explained_state("write", files.seed):
+                    files.seed.write_bytes(packed)
 
     def start(self, lab: LabRecord) -> LabRecord:
         """Start the guests that do not run, each at the port that it had if that is free."""

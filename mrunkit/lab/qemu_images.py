@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from mrunkit.lab.files import explained_cache
 from mrunkit.lab.qemu_command import ROOT_LABEL
 from mrunkit.lab.qemu_processes import run_tool
 from mrunkit.lab.request import LabError, Recipe
@@ -51,9 +52,10 @@ def make_base(recipe: Recipe, cache: Path, progress: Progress) -> Base:
             make_tree(recipe, setup, tree, archives=archives, progress=progress)
             progress.show(f"base {base.directory.name}", "making a disk of the base tree")
             made = Base(directory=partial / "base")
-            made.directory.mkdir()
-            _make_disk(tree, made)
-            made.directory.rename(base.directory)
+            with explained_cache(made.directory):
+                made.directory.mkdir()
+                _make_disk(tree, made)
+                made.directory.rename(base.directory)
     return base
 
 

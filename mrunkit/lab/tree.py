@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Protocol
 
 from mrunkit.lab.apt import CERTIFICATES, AptSetup, read_apt_setup
+from mrunkit.lab.files import explained_cache
 from mrunkit.lab.request import Distribution, LabError, Recipe
 
 _SCRIPT = Path(__file__).with_name("make-tree.sh")
@@ -94,16 +95,20 @@ def setup_for(recipe: Recipe) -> AptSetup:
 def making(target: Path) -> Iterator[Path]:
     """A directory in which to make `target`, by one process at a time; it goes at the end.
 
-    Whoever else makes it is waited for, so look again whether it is there.
+    Whoever else makes it is waited for, so look again whether it is there. Raises LabError if it
+    cannot be made.
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(target.name + ".partial")
-    with target.with_name(target.name + ".lock").open("w") as lock:
+    with explained_cache(target):
+        target.parent.mkdir(parents=True, exist_ok=True)
+        opened = target.with_name(target.name + ".lock").open("w")
+    with opened as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         try:
             # Of one that was killed.
             shutil.rmtree(partial, ignore_errors=True)
-            partial.mkdir()
+            with explained_cache(partial):
+                partial.mkdir()
             yield partial
         finally:
             shutil.rmtree(partial, ignore_errors=True)
@@ -119,9 +124,11 @@ def make_tree(
     distribution = recipe.suite.distribution
     _require_tools(distribution)
     archives = archives / distribution.name.lower()
-    archives.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=tree.parent) as files:
-        _lay_files(Path(files), recipe, setup)
+    with contextlib.ExitStack() as stack:
+        with explained_cache(tree):
+            archives.mkdir(parents=True, exist_ok=True)
+            files = stack.enter_context(tempfile.TemporaryDirectory(dir=tree.parent))
+            _lay_files(Path(files), recipe, setup)
         # The one ends with mrunkit, however that ends; the other ends all that it started.
         words = ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--pid", "--fork"]
         words += ["--kill-child", "sh", str(_SCRIPT)]

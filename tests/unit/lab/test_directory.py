@@ -68,6 +68,28 @@ def test_a_lab_that_cannot_be_made_says_where(tmp_path: Path) -> None:
     assert "MRUNKIT_STATE_DIR" in str(raised.value.remedy)
 
 
+def test_a_full_disk_is_told_with_the_file(root: Path) -> None:
+    """The system tells of no file, so this would be taken for a full output."""
+    (root / "trial" / "lab.json.new").symlink_to("/dev/full")
+    with pytest.raises(LabError, match=r"cannot write .*/lab\.json: No space left") as raised:
+        Labs(root).directory("trial").write(lab(0))
+    assert "MRUNKIT_STATE_DIR" in str(raised.value.remedy)
+    assert Labs(root).find("trial")[1] == lab(1)
+
+
+def test_keys_that_cannot_be_made_are_told(root: Path) -> None:
+    """Here as a file is in the way."""
+    (root / "trial" / "hosts").write_text("")
+    with pytest.raises(LabError, match=r"cannot make .*/trial/hosts/host0: Not a directory"):
+        Labs(root).directory("trial").make_keys(lab(1))
+
+
+def test_files_that_cannot_be_removed_are_told(root: Path) -> None:
+    """Here as there are none."""
+    with pytest.raises(LabError, match=r"cannot remove .*/nowhere: No such file"):
+        Labs(root).directory("nowhere").clear()
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
 def test_a_lab_of_roots_is_not_changed_by_others() -> None:
     """Not even looked into, and they learn whose it is."""

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mrunkit.lab.apt import AptSetup
-from mrunkit.lab.request import Backend, Suite, recipe
+from mrunkit.lab.request import Backend, LabError, Suite, recipe
 from mrunkit.lab.tree import making, tree_key
 
 BARE = recipe(Backend.DOCKER, Suite.BOOKWORM, is_ready=False)
@@ -31,6 +31,17 @@ def test_whatever_changes_a_tree_gives_it_another_name(other: object, setup: Apt
     """So that no lab gets what it did not ask for."""
     assert tree_key(other, setup) != tree_key(BARE, SETUP)  # type: ignore[arg-type]
     assert tree_key(BARE, SETUP) == tree_key(BARE, SETUP)
+
+
+def test_a_cache_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    """With the variable that names another."""
+    (tmp_path / "cache").write_text("")
+    with (
+        pytest.raises(LabError, match=r"cannot write .*/cache/base: Not a dir") as raised,
+        making(tmp_path / "cache" / "base" / "b"),
+    ):
+        pass
+    assert "MRUNKIT_CACHE" in str(raised.value.remedy)
 
 
 def test_what_was_cut_off_is_not_there(tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """Which process a container or a file belongs to, and whether it is still there.
 
-Pure but for one look into /proc.
+Pure but for looks into /proc.
 """
 
 from __future__ import annotations
@@ -42,6 +42,13 @@ def this_process(hostname: str) -> ProcessIdentity:
     started = started_at(os.getpid())
     assert started is not None, "this process is there"
     return ProcessIdentity(hostname=hostname, pid=os.getpid(), started=started)
+
+
+def booted_at() -> float:
+    """When this host was booted, in seconds since the epoch. Source: proc(5), stat."""
+    lines = Path("/proc/stat").read_text().splitlines()
+    (booted,) = (line.split()[1] for line in lines if line.startswith("btime "))
+    return float(booted)
 
 
 def started_at(pid: int) -> int | None:

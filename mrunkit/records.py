@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from mrunkit.errors import MrunkitError
+from mrunkit.process_identity import ProcessIdentity, started_at
 
 RECORD = "job.json"
 EVENTS = "events.jsonl"
@@ -41,6 +42,8 @@ class JobRecord:
     """Of the client that runs it."""
     client: str
     """Host of the client."""
+    client_started: int | None = None
+    """As in ProcessIdentity; None in records that older versions wrote."""
     hosts: tuple[tuple[str, int], ...] = ()
     """Host names with their ranks."""
     exit_status: int | None = None
@@ -48,13 +51,23 @@ class JobRecord:
     phases: tuple[tuple[str, float], ...] = ()
     """Names of the phases with their seconds."""
 
-    def state(self, *, hostname: str) -> str:
-        """Where the job is: running, done, failed, or lost with its client."""
+    def state(self, *, hostname: str, booted: float) -> str:
+        """Where the job is: running, done, failed, or lost with its client.
+
+        `booted`: when this host was, in seconds since the epoch.
+        """
         if self.exit_status is not None:
             return "done" if self.exit_status == 0 else "failed"
-        if self.client == hostname and not Path(f"/proc/{self.pid}").exists():
-            return "lost"
-        return "running"
+        return "lost" if self._is_client_gone(hostname, booted) else "running"
+
+    def _is_client_gone(self, hostname: str, booted: float) -> bool:
+        """Whether it is sure that it is: its number may be another process' by now."""
+        if self.client != hostname:
+            return False
+        if self.client_started is None:
+            return self.started < booted or started_at(self.pid) is None
+        client = ProcessIdentity(hostname=self.client, pid=self.pid, started=self.client_started)
+        return client.is_gone(hostname=hostname)
 
 
 class Records:
@@ -94,7 +107,7 @@ class Records:
     def read_events(self, job_id: str) -> list[dict[str, Any]]:
         """A job's events, as far as they were written."""
         try:
-            lines = (self.jobs_dir / job_id / EVENTS).read_text().splitlines()
+            lines = (self.jobs_dir / job_id / EVENTS).read_text(errors="replace").splitlines()
         except OSError:
             return []
         return list(_parsed_lines(lines))
@@ -110,8 +123,18 @@ class Records:
 
 def _parsed_lines(lines: list[str]) -> Iterator[dict[str, Any]]:
     for line in lines:
-        with contextlib.suppress(ValueError):  # the last one of a killed client
-            yield json.loads(line)
+        with contextlib.suppress(ValueError):  # the last one of a killed client, or of a crash
+            event = json.loads(line)
+            if _is_event(event):
+                yield event
+
+
+def _is_event(event: Any) -> bool:
+    return (
+        isinstance(event, dict)
+        and isinstance(event.get("time"), int | float)
+        and isinstance(event.get("type"), str)
+    )
 
 
 def _parse(raw: dict[str, Any]) -> JobRecord:

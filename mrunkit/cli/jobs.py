@@ -21,14 +21,16 @@ def jobs(
     ] = 20,
 ) -> None:
     """List the jobs that were run from here, or show one."""
+    from mrunkit.process_identity import booted_at
     from mrunkit.records import Records, to_json
     from mrunkit.settings import read_settings
 
     settings = read_settings()
     records = Records(settings.state_dir)
+    booted = booted_at()
 
     def shown(record: JobRecord) -> dict[str, Any]:
-        state = record.state(hostname=settings.hostname)
+        state = record.state(hostname=settings.hostname, booted=booted)
         return {"state": state, **to_json(record)}
 
     if job_id is not None:

@@ -22,6 +22,7 @@ from mrunkit.mesos.address import HostPort, ZooKeeper, parse_master
 from mrunkit.mesos.driver import Driver
 from mrunkit.mesos.wire import FrameworkSpec
 from mrunkit.output import OFFERS, Reporter, describe_placement, reporter, say_error
+from mrunkit.process_identity import this_process
 from mrunkit.records import EventLog, JobRecord, Records, to_json
 from mrunkit.runner import JobRun
 from mrunkit.scheduler.commands import Command
@@ -70,6 +71,7 @@ class Session:
         self._said = said
         self._records = Records(settings.state_dir)
         self._keeps_record = not request.spec.dry_run
+        client = this_process(settings.hostname)
         self.record = JobRecord(
             job_id=request.spec.job_id,
             name=request.name,
@@ -80,8 +82,9 @@ class Session:
             cpus=request.spec.rank.cpus,
             mem=request.spec.rank.mem,
             started=time.time(),
-            pid=os.getpid(),
-            client=settings.hostname,
+            pid=client.pid,
+            client=client.hostname,
+            client_started=client.started,
         )
         self._log = EventLog(())
         self._last_loss = ""
@@ -160,7 +163,6 @@ class Session:
             ranks_here = request.spec.procs if request.master is None else 0
             return HostSite(request.mpi, environ=settings.environ, ranks_here=ranks_here)
         from mrunkit.containers.site import ContainerSite
-        from mrunkit.process_identity import this_process
 
         client = this_process(settings.hostname)
         return ContainerSite(request.spec, request.mpi, request.containers, client=client)

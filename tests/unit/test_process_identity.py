@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import subprocess
+import time
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mrunkit.process_identity import ProcessIdentity, started_at
+from mrunkit.process_identity import ProcessIdentity, booted_at, started_at
 
 
 @given(
@@ -55,3 +56,8 @@ def test_another_hosts_process_is_never_known_to_be_gone() -> None:
     """A share is seen from many hosts."""
     identity = ProcessIdentity(hostname="there", pid=os.getpid(), started=0)
     assert not identity.is_gone(hostname="here")
+
+
+def test_this_host_was_booted_before_now() -> None:
+    """In seconds since the epoch."""
+    assert 0 < booted_at() < time.time()

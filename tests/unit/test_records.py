@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from mrunkit.errors import MrunkitError
+from mrunkit.process_identity import this_process
 from mrunkit.records import EventLog, JobRecord, Records, to_json
 from mrunkit.scheduler.events import OffersReceived, ProxyLost, TaskState, TaskUpdated
 from mrunkit.scheduler.gang import Deadline
@@ -100,11 +101,11 @@ def test_a_jobs_state_is_told_by_its_client() -> None:
     ended.wait()
     lost = replace(RECORD, pid=ended.pid)
     states = {
-        "running": RECORD.state(hostname="here"),
-        "lost": lost.state(hostname="here"),
-        "elsewhere": lost.state(hostname="there"),
-        "done": replace(lost, exit_status=0).state(hostname="here"),
-        "failed": replace(lost, exit_status=7).state(hostname="here"),
+        "running": RECORD.state(hostname="here", booted=0.0),
+        "lost": lost.state(hostname="here", booted=0.0),
+        "elsewhere": lost.state(hostname="there", booted=0.0),
+        "done": replace(lost, exit_status=0).state(hostname="here", booted=0.0),
+        "failed": replace(lost, exit_status=7).state(hostname="here", booted=0.0),
     }
     assert states == {
         "running": "running",
@@ -112,6 +113,28 @@ def test_a_jobs_state_is_told_by_its_client() -> None:
         "elsewhere": "running",
         "done": "done",
         "failed": "failed",
+    }
+
+
+def test_a_client_is_told_from_a_process_that_has_its_number() -> None:
+    """By when it started; without that, by the machine's boot."""
+    mine = this_process("here")
+    running = replace(RECORD, pid=mine.pid, client_started=mine.started)
+    states = {
+        "running": running.state(hostname="here", booted=2000.0),
+        "number taken": replace(running, client_started=mine.started - 1).state(
+            hostname="here", booted=0.0
+        ),
+        "older record": RECORD.state(hostname="here", booted=0.0),
+        "before the boot": RECORD.state(hostname="here", booted=2000.0),
+        "before another's boot": RECORD.state(hostname="there", booted=2000.0),
+    }
+    assert states == {
+        "running": "running",
+        "number taken": "lost",
+        "older record": "running",
+        "before the boot": "lost",
+        "before another's boot": "running",
     }
 
 
@@ -123,6 +146,16 @@ def test_events_are_written_as_they_happen(records: Records) -> None:
         assert records.read_events("j") == [expected]
         file.write('{"time": 2.0, "ki')
     assert records.read_events("j") == [expected]
+
+
+def test_lines_that_are_no_events_are_left_out(records: Records) -> None:
+    """As a crash leaves some: the others are shown."""
+    event = b'{"time": 1.5, "type": "str", "value": "\\u00e4"}'
+    others = (b"7", b"null", b"[]", b"{}", b'{"time": 1.0}', b'{"time": "x", "type": "y"}')
+    records.open_events("j").close()
+    path = records.jobs_dir / "j" / "events.jsonl"
+    path.write_bytes(b"\n".join([*others, b"\x00\xff", event, b""]))
+    assert [found["value"] for found in records.read_events("j")] == ["ä"]
 
 
 def test_a_job_without_events_has_none(records: Records) -> None:

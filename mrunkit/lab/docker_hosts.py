@@ -7,6 +7,7 @@ are made of base trees, which stay for the next lab.
 from __future__ import annotations
 
 import functools
+import os
 import subprocess
 import uuid
 from dataclasses import replace
@@ -20,7 +21,7 @@ from mrunkit.lab.addresses import free_subnet, host_address, parse_routes
 from mrunkit.lab.console import INOTIFY_LIMIT, RAISE_INOTIFY, inotify_obstacle
 from mrunkit.lab.record import EngineRecord, HostRecord, HostState, LabRecord
 from mrunkit.lab.request import LabError, LabRequest
-from mrunkit.lab.tree import Progress, make_tree, making, setup_for, tree_key
+from mrunkit.lab.tree import Progress, make_tree, making, require_tree_makers, setup_for, tree_key
 
 if TYPE_CHECKING:
     import docker
@@ -58,6 +59,7 @@ class DockerHosts:
         key = tree_key(request.recipe, setup)
         image = f"{REPOSITORY}:{key}"
         if not self._has_image(image):
+            require_tree_makers(request.recipe, uid=os.geteuid())
             with making(self._cache / "trees" / key) as directory:
                 if not self._has_image(image):
                     tree = directory / "tree"

@@ -17,6 +17,7 @@ from mrunkit.lab.addresses import GUEST_SUBNET, host_address
 from mrunkit.lab.directory import Labs
 from mrunkit.lab.files import explained_state
 from mrunkit.lab.qemu_command import (
+    PROGRAM,
     GuestFiles,
     guest_command,
     guest_uuid,
@@ -24,7 +25,13 @@ from mrunkit.lab.qemu_command import (
     multicast_port,
     parse_udp_ports,
 )
-from mrunkit.lab.qemu_images import Base, image_format, make_base, make_overlay
+from mrunkit.lab.qemu_images import (
+    Base,
+    image_format,
+    make_base,
+    make_overlay,
+    require_base_makers,
+)
 from mrunkit.lab.record import GuestRecord, HostRecord, HostState, LabRecord
 from mrunkit.lab.request import (
     DEFAULT_CGROUPS,
@@ -34,6 +41,7 @@ from mrunkit.lab.request import (
     LabError,
     LabRequest,
 )
+from mrunkit.lab.tools import require_tools
 from mrunkit.lab.tree import Progress
 
 _PORT_ATTEMPTS = 5
@@ -60,6 +68,9 @@ class QemuHosts:
                 f"guests are x86_64, and this machine is {platform.machine()}",
                 remedy="use --backend docker",
             )
+        if request.image is None:
+            require_base_makers(request.recipe, self._cache)
+        require_tools(PROGRAM, "qemu-img")
         size = request.size
         accelerator = qemu_processes.choose_accelerator(size.acceleration or Acceleration.AUTO)
         progress.show("guests", _SPEEDS[accelerator])

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from mrunkit.lab.files import explained_cache
 from mrunkit.lab.qemu_command import ROOT_LABEL
-from mrunkit.lab.qemu_processes import run_tool
 from mrunkit.lab.request import LabError, Recipe
-from mrunkit.lab.tree import Progress, make_tree, making, setup_for, tree_key
+from mrunkit.lab.tools import require_tools, run_tool
+from mrunkit.lab.tree import (
+    Progress,
+    make_tree,
+    making,
+    require_tree_makers,
+    setup_for,
+    tree_key,
+)
 
 _DISK_SIZE = "16G"
 """Of which a disk takes what is written."""
@@ -39,10 +47,17 @@ class Base:
         return self.directory / "initrd.img"
 
 
+def require_base_makers(recipe: Recipe, cache: Path) -> None:
+    """See that the base of this recipe is there, or can be made; raises LabError."""
+    if not _base(recipe, cache).directory.exists():
+        require_tree_makers(recipe, uid=os.geteuid())
+        require_tools("mke2fs")
+
+
 def make_base(recipe: Recipe, cache: Path, progress: Progress) -> Base:
     """The base of this recipe, made if it is not there; raises LabError."""
     setup = setup_for(recipe)
-    base = Base(directory=cache / "guests" / tree_key(recipe, setup))
+    base = _base(recipe, cache)
     if base.directory.exists():
         return base
     with making(base.directory) as partial:
@@ -59,18 +74,22 @@ def make_base(recipe: Recipe, cache: Path, progress: Progress) -> Base:
     return base
 
 
+def _base(recipe: Recipe, cache: Path) -> Base:
+    return Base(directory=cache / "guests" / tree_key(recipe, setup_for(recipe)))
+
+
 def make_overlay(disk: Path, backing: Path, backing_format: str) -> None:
     """A guest's disk, which takes what it writes; raises LabError."""
     words = ["qemu-img", "create", "-q", "-f", "qcow2"]
     words += ["-b", str(backing), "-F", backing_format, str(disk)]
-    done = run_tool(words, package="qemu-utils")
+    done = run_tool(words)
     if done.returncode != 0:
         raise LabError(f"qemu-img could not make {disk}: {done.stdout.strip()}")
 
 
 def image_format(image: Path) -> str:
     """The format of a disk image, as QEMU names it; raises LabError if it is none."""
-    done = run_tool(["qemu-img", "info", "--output=json", str(image)], package="qemu-utils")
+    done = run_tool(["qemu-img", "info", "--output=json", str(image)])
     found = str(json.loads(done.stdout)["format"]) if done.returncode == 0 else ""
     if found != "qcow2":
         raise LabError(
@@ -90,6 +109,6 @@ def _make_disk(tree: Path, base: Base) -> None:
     kernel.with_name(kernel.name.replace("vmlinuz-", "initrd.img-")).rename(base.initrd)
     words = ["mke2fs", "-q", "-t", "ext4", "-L", ROOT_LABEL, "-m", "0", "-i", _BYTES_PER_INODE]
     words += ["-d", str(tree), str(base.disk), _DISK_SIZE]
-    done = run_tool(words, package="e2fsprogs")
+    done = run_tool(words)
     if done.returncode != 0:
         raise LabError(f"mke2fs could not make a disk of {tree}: {done.stdout.strip()}")

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from mrunkit.lab.qemu_command import PROGRAM, accelerator_words
 from mrunkit.lab.request import Acceleration, LabError
+from mrunkit.lab.tools import run_tool
 
 _END_SECONDS = 10.0
 _TRIAL_SECONDS = 5.0
@@ -34,27 +35,10 @@ class PortTakenError(LabError):
     """The port for a guest's ssh was taken meanwhile."""
 
 
-def run_tool(words: list[str], *, package: str) -> subprocess.CompletedProcess[str]:
-    """Run a program to its end; raises LabError if this machine lacks it."""
-    try:
-        return subprocess.run(
-            words,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
-    except FileNotFoundError as error:
-        raise LabError(
-            f"there is no {words[0]}", remedy=f"install it: apt-get install {package}"
-        ) from error
-
-
 def start(words: list[str]) -> None:
     """Start a guest, which stays when this process ends; raises LabError."""
     # It writes to its stderr until it has daemonized, and that is all it ever says.
-    done = run_tool(words, package="qemu-system-x86")
+    done = run_tool(words)
     if done.returncode == 0:
         return
     if "host forwarding" in done.stdout:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import hashlib
-import os
 import platform
 import shutil
 import signal
@@ -22,7 +21,8 @@ from typing import Protocol
 
 from mrunkit.lab.apt import CERTIFICATES, AptSetup, read_apt_setup
 from mrunkit.lab.files import explained_cache
-from mrunkit.lab.request import Distribution, LabError, Recipe
+from mrunkit.lab.request import LabError, Recipe
+from mrunkit.lab.tools import require_tools, tools_environ
 
 _SCRIPT = Path(__file__).with_name("make-tree.sh")
 _STEP = "== "
@@ -91,6 +91,27 @@ def setup_for(recipe: Recipe) -> AptSetup:
     return read_apt_setup(recipe.suite, mirror=recipe.mirror)
 
 
+def require_tree_makers(recipe: Recipe, *, uid: int) -> None:
+    """See that a user can make a tree of this recipe here; raises LabError."""
+    if uid != 0:
+        raise LabError(
+            "a base tree is needed, and only root can make one, as debootstrap needs it",
+            # Guests are of a base in their account's cache; images are the engine's.
+            remedy="run mrunkit lab as root; or name a cloud image: --image FILE"
+            if recipe.has_kernel
+            else "once `sudo mrunkit lab up`, then `sudo mrunkit lab down`: the image stays",
+        )
+    require_tools("debootstrap")
+    distribution = recipe.suite.distribution
+    if not distribution.keyring.exists():
+        raise LabError(
+            f"there are no keys to check {distribution.value}'s packages with: "
+            f"{distribution.keyring}",
+            remedy=f"install {distribution.keyring_package}; if apt has none here, "
+            f"put that file of {distribution.value}'s package there",
+        )
+
+
 @contextlib.contextmanager
 def making(target: Path) -> Iterator[Path]:
     """A directory in which to make `target`, by one process at a time; it goes at the end.
@@ -122,7 +143,6 @@ def make_tree(
     `archives` keeps what was downloaded, by distribution: both have packages of the same names.
     """
     distribution = recipe.suite.distribution
-    _require_tools(distribution)
     archives = archives / distribution.name.lower()
     with contextlib.ExitStack() as stack:
         with explained_cache(tree):
@@ -136,28 +156,8 @@ def make_tree(
         words += [",".join(distribution.components), str(distribution.keyring)]
         words += [str(archives), files, *recipe.packages]
         mirror = recipe.mirror or setup.mirror
-        environ = {**os.environ, "MIRROR": mirror or ""}
+        environ = {**tools_environ(), "MIRROR": mirror or ""}
         _run(words, environ, what=f"base tree of {recipe.suite.value}", progress=progress)
-
-
-def _require_tools(distribution: Distribution) -> None:
-    if shutil.which("debootstrap") is None:
-        raise LabError(
-            "a base tree is needed, and there is no debootstrap to make one",
-            remedy="install it: apt-get install debootstrap",
-        )
-    if os.geteuid() != 0:
-        raise LabError(
-            "a base tree is needed, and only root can make one, as debootstrap needs it",
-            remedy="run this once as root; or name a cloud image: --backend qemu --image FILE",
-        )
-    keyring = distribution.keyring
-    if not keyring.exists():
-        raise LabError(
-            f"there are no keys to check {distribution.value}'s packages with: {keyring}",
-            remedy=f"install {distribution.keyring_package}; if apt has none here, "
-            f"put that file of {distribution.value}'s package there",
-        )
 
 
 def _lay_files(root: Path, recipe: Recipe, setup: AptSetup) -> None:

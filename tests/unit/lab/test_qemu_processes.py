@@ -17,10 +17,9 @@ from mrunkit.lab.qemu_processes import (
     end,
     find,
     free_port,
-    run_tool,
     trial_guest_runs,
 )
-from mrunkit.lab.request import Acceleration, LabError
+from mrunkit.lab.request import Acceleration
 
 OURS, OTHER = str(uuid.uuid4()), str(uuid.uuid4())
 
@@ -69,13 +68,6 @@ def test_a_guest_keeps_its_port_while_that_is_free() -> None:
         port = holder.getsockname()[1]
         assert free_port(port) != port
     assert free_port(port) == port
-
-
-def test_a_missing_program_is_named_with_its_package() -> None:
-    """As a user without QEMU sees it."""
-    with pytest.raises(LabError, match="there is no qemu-nothing") as raised:
-        run_tool(["qemu-nothing"], package="qemu-system-x86")
-    assert raised.value.remedy == "install it: apt-get install qemu-system-x86"
 
 
 def test_tcg_needs_no_trial() -> None:

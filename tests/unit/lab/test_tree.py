@@ -10,10 +10,17 @@ import pytest
 
 from mrunkit.lab.apt import AptSetup
 from mrunkit.lab.request import Backend, LabError, Suite, recipe
-from mrunkit.lab.tree import making, tree_key
+from mrunkit.lab.tree import make_tree, making, tree_key
 
 BARE = recipe(Backend.DOCKER, Suite.BOOKWORM, is_ready=False)
 SETUP = AptSetup(sources=("deb http://mirror/debian bookworm main",))
+
+
+class Quiet:
+    """Shows nothing."""
+
+    def show(self, name: str, text: str, done: int = 0, total: int = 0) -> None:
+        """Show nothing."""
 
 
 @pytest.mark.parametrize(
@@ -42,6 +49,13 @@ def test_a_cache_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     ):
         pass
     assert "MRUNKIT_CACHE" in str(raised.value.remedy)
+
+
+def test_archives_that_cannot_be_kept_are_told(tmp_path: Path) -> None:
+    """Before debootstrap begins."""
+    (tmp_path / "file").write_text("")
+    with pytest.raises(LabError, match=r"cannot write .*/file/debian: Not a dir"):
+        make_tree(BARE, SETUP, tmp_path / "tree", archives=tmp_path / "file", progress=Quiet())
 
 
 def test_what_was_cut_off_is_not_there(tmp_path: Path) -> None:

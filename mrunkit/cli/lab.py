@@ -26,13 +26,15 @@ from mrunkit.lab.request import (
 )
 
 if TYPE_CHECKING:
-    from mrunkit.errors import MrunkitError
     from mrunkit.lab.directory import LabDirectory, Labs
     from mrunkit.lab.life import HostBackend, Sight, Up
     from mrunkit.lab.record import LabRecord
 
 Name = Annotated[str, typer.Option("--name", metavar="NAME", help="Of the lab.")]
 Json = Annotated[bool, typer.Option("--json", help="As JSON.")]
+
+_LISTING_SECONDS = 10
+"""For an engine to tell of its containers, which takes it no time."""
 
 lab = typer.Typer(
     no_args_is_help=True, rich_markup_mode=None, help="Make hosts on this machine to try things on."
@@ -145,7 +147,8 @@ def up(
     with ended_by_signals(), bars(sys.stderr, is_terminal=sys.stderr.isatty()) as shown:
         done = life.up(request, _labs(), _connect, progress=shown)
     if is_json:
-        print(json.dumps(_entry(done.directory, done.lab, life.look(done.lab, _connect))))
+        (sight,) = life.look([done.lab], _connect)
+        print(json.dumps(_entry(done.directory, done.lab, sight)))
     else:
         print(_result(done))
 
@@ -153,23 +156,26 @@ def up(
 @lab.command()
 def ls(is_json: Json = False) -> None:
     """List the labs of this account, with their hosts."""
+    from functools import partial
+
     from mrunkit.errors import ExitStatus
     from mrunkit.lab.life import look
     from mrunkit.lab.request import LabError
     from mrunkit.output import say_error
 
-    entries: list[dict[str, Any]] = []
-    errors: list[MrunkitError] = []
-    unknown: dict[str, MrunkitError] = {}
-    for directory, lab in _labs().all():
-        if isinstance(lab, LabError):
-            entries.append(_unreadable(directory))
-            errors.append(lab)
-            continue
-        sight = look(lab, _connect)
-        entries.append(_entry(directory, lab, sight))
-        if sight.error is not None:
-            unknown[str(sight.error)] = sight.error  # of an engine, the same for all its labs
+    found = _labs().all()
+    readable = [lab for _, lab in found if not isinstance(lab, LabError)]
+    sights = look(readable, partial(_connect, engine_seconds=_LISTING_SECONDS))
+    unseen = iter(sights)
+    entries = [
+        _unreadable(directory)
+        if isinstance(lab, LabError)
+        else _entry(directory, lab, next(unseen))
+        for directory, lab in found
+    ]
+    errors = [lab for _, lab in found if isinstance(lab, LabError)]
+    # Of an engine it is the same for all of its labs.
+    unknown = {str(sight.error): sight.error for sight in sights if sight.error is not None}
     if is_json:
         print(json.dumps(entries))
     else:
@@ -229,17 +235,21 @@ def _labs() -> Labs:
     return Labs(read_settings().state_dir / "labs")
 
 
-def _connect(backend: Backend) -> HostBackend:
-    """The backend, on this machine; raises MrunkitError if it is not there."""
+def _connect(backend: Backend, *, engine_seconds: int | None = None) -> HostBackend:
+    """The backend, on this machine; raises MrunkitError if it is not there.
+
+    `engine_seconds`: how long Docker may take to answer.
+    """
     from mrunkit.settings import cache_dir, read_settings
 
     environ = read_settings().environ
     cache = cache_dir(environ, Path.home()) / "lab"
     if backend is Backend.DOCKER:
-        from mrunkit.containers.engine import connect
+        from mrunkit.containers.engine import ENGINE_SECONDS, connect
         from mrunkit.lab.docker_hosts import DockerHosts
 
-        return DockerHosts(connect(), cache, docker_host=environ.get("DOCKER_HOST") or None)
+        engine = connect(seconds=engine_seconds or ENGINE_SECONDS)
+        return DockerHosts(engine, cache, docker_host=environ.get("DOCKER_HOST") or None)
     from mrunkit.lab.qemu_hosts import QemuHosts
 
     return QemuHosts(cache, _labs())

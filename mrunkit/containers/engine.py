@@ -21,15 +21,18 @@ class EngineError(MrunkitError):
     """Docker cannot do what was asked."""
 
 
-def connect() -> docker.DockerClient:
-    """Connect to the engine that the environment names (DOCKER_HOST), or the local one."""
+def connect(*, seconds: int = ENGINE_SECONDS) -> docker.DockerClient:
+    """Connect to the engine that the environment names (DOCKER_HOST), or the local one.
+
+    `seconds`: how long it may take to answer, now and later.
+    """
     # Takes 0.13 s, which a job without containers need not pay.
     import_sdk()
     import docker
 
     with explained(image="", network=""):
         # It asks the engine for its version, so one that does not answer fails here.
-        return docker.from_env(timeout=ENGINE_SECONDS)
+        return docker.from_env(timeout=seconds)
 
 
 @contextlib.contextmanager

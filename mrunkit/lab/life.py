@@ -17,7 +17,7 @@ from mrunkit.lab.console import last_lines, remedy_for
 from mrunkit.lab.directory import LabDirectory, Labs
 from mrunkit.lab.readiness import HostFailedError, Readiness, wait_until_ready
 from mrunkit.lab.record import HostRecord, HostState, LabRecord, differences
-from mrunkit.lab.request import DEFAULT_HOSTS, Backend, LabRequest
+from mrunkit.lab.request import DEFAULT_HOSTS, Backend, LabError, LabRequest
 from mrunkit.lab.seed import HostKeys
 from mrunkit.lab.tree import Progress
 
@@ -120,12 +120,35 @@ def down(name: str, labs: Labs, connect: Connect) -> LabRecord:
     return lab
 
 
-def look(lab: LabRecord, connect: Connect) -> Sight:
-    """What becomes of a lab's hosts, as far as their backend answers."""
-    try:
-        return Sight(states=connect(lab.backend).states(lab))
-    except MrunkitError as error:
-        return Sight(states={host.name: HostState.UNKNOWN for host in lab.hosts}, error=error)
+def look(labs: Sequence[LabRecord], connect: Connect) -> list[Sight]:
+    """What becomes of the hosts of each lab, as far as its backend answers.
+
+    A backend is connected to once, and one that does not answer is not asked again: each time it
+    might take as long.
+    """
+    backends: dict[Backend, HostBackend] = {}
+    silent: dict[Backend, MrunkitError] = {}
+
+    def states(lab: LabRecord) -> dict[str, HostState]:
+        if lab.backend in silent:
+            raise silent[lab.backend]
+        try:
+            if lab.backend not in backends:
+                backends[lab.backend] = connect(lab.backend)
+            return backends[lab.backend].states(lab)
+        except LabError:  # of this lab alone
+            raise
+        except MrunkitError as error:
+            silent[lab.backend] = error
+            raise
+
+    def sight(lab: LabRecord) -> Sight:
+        try:
+            return Sight(states=states(lab))
+        except MrunkitError as error:
+            return Sight(states={host.name: HostState.UNKNOWN for host in lab.hosts}, error=error)
+
+    return [sight(lab) for lab in labs]
 
 
 def _bring_up(

@@ -91,8 +91,18 @@ def read_states(
     return in_threads(one, lab.hosts, at_a_time=PARALLEL, interrupt=stop)
 
 
-def _run_here(words: Sequence[str], script: bytes) -> Completed:
-    ended = subprocess.run(words, input=script, capture_output=True, check=False)
+def _run_here(
+    words: Sequence[str], script: bytes, *, patience: float = ANSWER_SECONDS
+) -> Completed:
+    try:
+        ended = subprocess.run(
+            words, input=script, capture_output=True, timeout=patience, check=False
+        )
+    except subprocess.TimeoutExpired as error:
+        raise SshError(
+            f"no answer within {patience:g} s",
+            remedy="see what hangs here: Docker, or a file system",
+        ) from error
     return Completed(
         status=ended.returncode,
         stdout=ended.stdout.decode(errors="replace"),

@@ -256,8 +256,29 @@ def test_a_backend_that_does_not_answer_makes_states_unknown() -> None:
     def refuse(backend: Backend) -> life.HostBackend:
         raise MrunkitError(f"no {backend.value}")
 
-    seen = life.look(lab(1), refuse)
+    (seen,) = life.look([lab(1)], refuse)
     assert (seen.states, str(seen.error)) == ({"host0": HostState.UNKNOWN}, "no docker")
+
+
+@pytest.mark.parametrize(
+    ("failure", "asked"), [(MrunkitError("hangs"), 1), (LabError("another engine"), 3)]
+)
+def test_a_backend_that_hangs_is_waited_for_once(failure: MrunkitError, asked: int) -> None:
+    """For all labs; what is the matter with one lab says nothing of the others."""
+    connected, looked = [], []
+
+    class Failing(FakeHosts):
+        def states(self, lab: LabRecord) -> dict[str, HostState]:
+            looked.append(lab.name)
+            raise failure
+
+    def connect(backend: Backend) -> life.HostBackend:
+        connected.append(backend)
+        return Failing()
+
+    seen = life.look([lab(1), lab(1), lab(1)], connect)
+    assert [sight.error for sight in seen] == [failure] * 3
+    assert (len(connected), len(looked)) == (1, asked)
 
 
 def test_a_record_that_cannot_be_read_is_an_error_that_names_it(labs: Labs, tmp_path: Path) -> None:

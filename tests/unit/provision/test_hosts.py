@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from mrunkit.inventory import Host
-from mrunkit.provision.hosts import HostState, parse_state, read_states
+from mrunkit.provision.hosts import HostState, _run_here, parse_state, read_states
 from mrunkit.provision.lab import read_lab
 from mrunkit.ssh import Completed, SshError
 
@@ -80,6 +80,12 @@ def test_a_shell_that_refuses_is_an_error() -> None:
     """With its last word."""
     with pytest.raises(SshError, match="This account is currently not available"):
         parse_state("host0", completed("", "motd\nThis account is currently not available.\n"))
+
+
+def test_a_shell_here_that_hangs_is_an_error() -> None:
+    """As one over ssh is."""
+    with pytest.raises(SshError, match=r"no answer within 0\.1 s"):
+        _run_here(("sh", "-s"), b"exec sleep 5\n", patience=0.1)
 
 
 def test_a_host_that_cannot_be_reached_is_a_line(tmp_path: Path) -> None:

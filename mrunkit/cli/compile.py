@@ -36,6 +36,7 @@ def compile_(
     from mrunkit.containers.compile import compile_in_image, compile_request
     from mrunkit.containers.engine import connect
     from mrunkit.containers.images import inspect_image
+    from mrunkit.ending_signals import ended_by_signals
     from mrunkit.errors import UsageError
     from mrunkit.process_identity import this_process
     from mrunkit.settings import read_settings
@@ -55,7 +56,9 @@ def compile_(
     engine = connect()
     inspect_image(engine, image)
     client = this_process(settings.hostname)
-    raise typer.Exit(compile_in_image(engine, request, client=client, show=_show))
+    with ended_by_signals():
+        status = compile_in_image(engine, request, client=client, show=_show)
+    raise typer.Exit(status)
 
 
 def _show(stdout: bytes | None, stderr: bytes | None) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -100,6 +101,28 @@ def _outermost(directories: Sequence[Path]) -> tuple[Path, ...]:
     )
 
 
+def container_options(request: CompileRequest, client: ProcessIdentity) -> dict[str, Any]:
+    """The body of the request that creates the container. Pure."""
+    return {
+        "Image": request.image,
+        "Entrypoint": ["mpicc"],
+        "Cmd": list(request.words),
+        "User": request.user,
+        "WorkingDir": str(request.workdir),
+        "Env": ["HOME=/tmp"],
+        "Labels": {JOB_LABEL: "compile", ROLE_LABEL: "compile", CLIENT_LABEL: str(client)},
+        "HostConfig": {
+            # Not as "Binds", which end a path at its first colon.
+            "Mounts": [
+                {"Type": "bind", "Source": str(path), "Target": str(path)}
+                for path in request.mounts
+            ],
+            "NetworkMode": "none",
+            "SecurityOpt": ["no-new-privileges"],
+        },
+    }
+
+
 def compile_in_image(
     engine: docker.DockerClient,
     request: CompileRequest,
@@ -111,33 +134,20 @@ def compile_in_image(
     import docker.errors
 
     api = engine.api
+    # Chosen here, so that it is removed also if we are ended before the engine has answered.
+    name = f"mrunkit-compile-{uuid.uuid4().hex}"
     with explained(image=request.image, network=""):
-        made = api.create_container(
-            image=request.image,
-            entrypoint=["mpicc"],
-            command=list(request.words),
-            user=request.user,
-            working_dir=str(request.workdir),
-            environment={"HOME": "/tmp"},
-            labels={
-                JOB_LABEL: "compile",
-                ROLE_LABEL: "compile",
-                CLIENT_LABEL: str(client),
-            },
-            host_config=api.create_host_config(
-                binds=[f"{path}:{path}" for path in request.mounts],
-                network_mode="none",
-                security_opt=["no-new-privileges"],
-            ),
-        )
         try:
-            output: Any = api.attach(made["Id"], stream=True, demux=True)
-            api.start(made["Id"])
+            api.create_container_from_config(  # type: ignore[no-untyped-call]
+                container_options(request, client), name=name
+            )
+            output: Any = api.attach(name, stream=True, demux=True)
+            api.start(name)
             for stdout, stderr in output:
                 show(stdout, stderr)
             # The SDK leaves the connection open; its own close() does half of it.
             output._response.close()
-            status: int = api.wait(made["Id"])["StatusCode"]
+            status: int = api.wait(name)["StatusCode"]
         except docker.errors.APIError as error:
             if "executable file not found" not in str(error):
                 raise
@@ -148,5 +158,5 @@ def compile_in_image(
             ) from error
         finally:
             with contextlib.suppress(docker.errors.NotFound):
-                api.remove_container(made["Id"], force=True, v=True)
+                api.remove_container(name, force=True, v=True)
     return status

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
+import signal
 import subprocess
+import sys
+import tarfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import docker
 import pytest
+from busybox_image import busybox_tree
 from command import Mrunkit
 
 from mrunkit.containers.compile import compile_in_image, compile_request
@@ -28,6 +34,22 @@ EXAMPLES = Path(__file__).parents[3] / "examples"
 def hello(mrunkit: Mrunkit) -> Path:
     """The source of hello world in the working directory."""
     return Path(shutil.copy(EXAMPLES / "hello_world.c", mrunkit.work / "hello.c"))
+
+
+@pytest.fixture
+def slow_image(engine: docker.DockerClient) -> Iterator[str]:
+    """An image whose mpicc lists the directory, and does not end."""
+    script = b"#!/bin/sh\nls\nexec sleep 600\n"
+    packed = io.BytesIO(busybox_tree(("sh", "ls", "sleep")))
+    with tarfile.open(fileobj=packed, mode="a") as tar:
+        mpicc = tarfile.TarInfo("bin/mpicc")
+        mpicc.mode, mpicc.size = 0o755, len(script)
+        tar.addfile(mpicc, io.BytesIO(script))
+    name = "mrunkit/slow-mpicc:test"
+    words = ["docker", "import", "--change", "ENV PATH=/bin", "-", name]
+    subprocess.run(words, input=packed.getvalue(), check=True, capture_output=True)
+    yield name
+    engine.images.remove(name, force=True)
 
 
 @pytest.fixture(autouse=True)
@@ -57,6 +79,28 @@ def test_what_is_compiled_fits_the_image_and_runs_in_it(
         "Number of tasks= 2 My rank= 0",
         "Number of tasks= 2 My rank= 1",
     ]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("directory", ["plain", "with:colon"])
+def test_a_compilation_that_is_ended_leaves_nothing(
+    slow_image: str, mrunkit: Mrunkit, hello: Path, number: signal.Signals, directory: str
+) -> None:
+    """As by a closed terminal; in whatever directory."""
+    work = mrunkit.work / directory
+    work.mkdir()
+    hello.rename(work / "hello.c")
+    # Or it would heed that the tests themselves run under nohup, or in the background of a shell.
+    before = signal.signal(number, signal.SIG_DFL)
+    words = ["compile", "hello.c", "--image", slow_image]
+    with subprocess.Popen(
+        [sys.executable, "-m", "mrunkit", *words], cwd=work, stdout=subprocess.PIPE, text=True
+    ) as compiling:
+        signal.signal(number, before)
+        assert compiling.stdout is not None
+        assert compiling.stdout.readline() == "hello.c\n"
+        compiling.send_signal(number)
+    assert compiling.returncode == 128 + number
 
 
 def test_the_output_belongs_to_whoever_compiles(

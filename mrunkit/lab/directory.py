@@ -17,7 +17,7 @@ from mrunkit.errors import UsageError
 from mrunkit.lab import inventory
 from mrunkit.lab.files import explained_state
 from mrunkit.lab.keys import make_key, public_key
-from mrunkit.lab.record import LabRecord, from_json, to_json
+from mrunkit.lab.record import NAME_LABEL, LabRecord, from_json, to_json
 from mrunkit.lab.request import LabError
 from mrunkit.lab.seed import HostKeys
 
@@ -53,7 +53,10 @@ class LabDirectory:
         except (ValueError, TypeError, KeyError) as error:
             raise LabError(
                 f"cannot read {self._record}: {error}",
-                remedy="if another version of mrunkit wrote it, use that one",
+                remedy="if another version of mrunkit wrote it, use that one; if not, remove what "
+                f"has the label {NAME_LABEL}={self.name}, with docker rm, docker network rm and "
+                f"docker volume rm, or end qemu's {self.name}-host0 and so on; then remove "
+                f"{self.path}",
             ) from error
 
     def write(self, lab: LabRecord) -> None:
@@ -101,7 +104,10 @@ class LabDirectory:
     def _put(self, path: Path, text: str) -> None:
         new = path.with_name(path.name + ".new")
         with explained_state("write", path):
-            new.write_text(text)
+            with new.open("w") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())  # or it is empty after a power cut
             new.replace(path)
 
 

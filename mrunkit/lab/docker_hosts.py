@@ -19,7 +19,7 @@ from mrunkit.containers.engine import EngineError, explained, remove_container
 from mrunkit.lab import seed
 from mrunkit.lab.addresses import free_subnet, host_address, parse_routes
 from mrunkit.lab.console import INOTIFY_LIMIT, RAISE_INOTIFY, inotify_obstacle
-from mrunkit.lab.record import EngineRecord, HostRecord, HostState, LabRecord
+from mrunkit.lab.record import NAME_LABEL, EngineRecord, HostRecord, HostState, LabRecord
 from mrunkit.lab.request import LabError, LabRequest
 from mrunkit.lab.tree import Progress, make_tree, making, require_tree_makers, setup_for, tree_key
 
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 LABEL = "mrunkit.lab"
 """On everything of a lab: its identity."""
-NAME_LABEL = "mrunkit.lab.name"
 REPOSITORY = "mrunkit/lab"
 """Images of base trees; the tag says what they are made of."""
 
@@ -207,7 +206,7 @@ class DockerHosts:
             for network in self._engine.api.networks():
                 configs = network["IPAM"]["Config"] or ()
                 subnets = (config.get("Subnet", "") for config in configs)
-                taken += [IPv4Network(subnet) for subnet in subnets if "." in subnet]
+                taken += [IPv4Network(subnet, strict=False) for subnet in subnets if "." in subnet]
         while True:
             subnet = free_subnet(taken)
             try:

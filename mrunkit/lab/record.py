@@ -11,6 +11,9 @@ from pathlib import Path
 
 from mrunkit.lab.request import Acceleration, Backend, GuestSize, LabRequest, Suite
 
+NAME_LABEL = "mrunkit.lab.name"
+"""On everything of a lab that a Docker engine has."""
+
 
 class HostState(Enum):
     """What becomes of a host."""
@@ -114,6 +117,8 @@ def to_json(lab: LabRecord) -> str:
 def from_json(text: str) -> LabRecord:
     """A lab from its lab.json; ValueError, TypeError or KeyError if it is none."""
     fields = json.loads(text)
+    if not isinstance(fields, dict):
+        raise TypeError("it is no record of a lab")
     guests, engine = fields.pop("guests"), fields.pop("engine", None)
     return LabRecord(
         **{

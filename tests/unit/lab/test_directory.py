@@ -40,6 +40,18 @@ def test_a_lab_that_cannot_be_read_hides_no_others(root: Path) -> None:
     assert error.remedy == "if sudo brought it up, run this with sudo too"
 
 
+@pytest.mark.parametrize("text", ["", "{}", "[]", "null", "7", '"lab"', "[[]]"])
+def test_a_record_that_is_none_is_told_with_what_to_remove(root: Path, text: str) -> None:
+    """As of a power cut; the others are listed all the same."""
+    (root / "trial" / "lab.json").write_text(text)
+    _, (trial, error) = Labs(root).all()
+    assert (trial.name, isinstance(error, LabError)) == ("trial", True)
+    assert "cannot read" in str(error)
+    remedy = str(error.remedy) if isinstance(error, LabError) else ""
+    assert "mrunkit.lab.name=trial" in remedy
+    assert remedy.endswith(f"remove {root}/trial")
+
+
 def test_a_lab_that_cannot_be_read_is_not_found(root: Path) -> None:
     """As by `ssh` and `down`; but it is among those there are."""
     with pytest.raises(LabError, match=r"cannot read .*: Is a directory"):

@@ -74,18 +74,18 @@ def _home() -> Path:
 
 
 def state_dir(environ: Mapping[str, str], home: Path) -> Path:
-    """Where what must stay is kept. Source: XDG Base Directory Specification."""
-    if environ.get("MRUNKIT_STATE_DIR"):
-        return Path(environ["MRUNKIT_STATE_DIR"])
-    if environ.get("XDG_STATE_HOME"):
-        return Path(environ["XDG_STATE_HOME"]) / "mrunkit"
-    return home / ".local" / "state" / "mrunkit"
+    """Where what must stay is kept: absolute. Source: XDG Base Directory Specification."""
+    return _directory(environ, "MRUNKIT_STATE_DIR", "XDG_STATE_HOME", home / ".local" / "state")
 
 
 def cache_dir(environ: Mapping[str, str], home: Path) -> Path:
-    """Where what can be made again is kept. Source: XDG Base Directory Specification."""
-    if environ.get("MRUNKIT_CACHE"):
-        return Path(environ["MRUNKIT_CACHE"])
-    if environ.get("XDG_CACHE_HOME"):
-        return Path(environ["XDG_CACHE_HOME"]) / "mrunkit"
-    return home / ".cache" / "mrunkit"
+    """Where what can be made again is kept: absolute. Source: XDG Base Directory Specification."""
+    return _directory(environ, "MRUNKIT_CACHE", "XDG_CACHE_HOME", home / ".cache")
+
+
+def _directory(environ: Mapping[str, str], own: str, xdg: str, usual: Path) -> Path:
+    if environ.get(own):
+        return Path(environ[own]).absolute()
+    # The specification has relative ones ignored.
+    base = Path(environ.get(xdg, ""))
+    return (base if base.is_absolute() else usual) / "mrunkit"

@@ -57,7 +57,8 @@ def guest_command(
     words += ["-device", "virtio-rng-pci,rng=rng"]
     # What a crash of this machine would lose of a lab's disks is no loss, and without waiting
     # for this machine's disk, dpkg and Docker are several times faster in a guest.
-    disk = f"file={_escaped(files.disk)},format=qcow2,cache=unsafe,if=none,id=root"
+    # Where that disk is full, the guest is told: by default it would be halted for ever.
+    disk = f"file={_escaped(files.disk)},format=qcow2,cache=unsafe,werror=report,if=none,id=root"
     words += ["-drive", disk, "-device", "virtio-blk-pci,drive=root"]
     words += _seed_words(guest, files.seed)
     words += ["-netdev", f"user,id=uplink,ipv6=off,hostname={host.name},{forward}"]

@@ -41,6 +41,12 @@ def test_a_comma_in_a_path_does_not_end_it() -> None:
     assert [word for word in words() if word.startswith("file=/labs/a,,b/root.qcow2,format=")]
 
 
+def test_a_full_disk_of_this_machine_does_not_halt_a_guest() -> None:
+    """It gets an error for what it writes; QEMU's default is to stop it, and nobody would know."""
+    (disk,) = (word for word in words() if "root.qcow2" in word)
+    assert "werror=report" in disk.split(",")
+
+
 def test_no_two_guests_share_what_must_be_their_own() -> None:
     """Cards, identities and ports."""
     found = guest_lab()

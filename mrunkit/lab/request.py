@@ -216,8 +216,9 @@ def check_request(request: LabRequest) -> None:
     if request.image is not None and request.suite is not None:
         wrong.append(f"--image {request.image}: has what it has; --suite is for base trees")
     for package in request.recipe.packages:
-        # Debian policy 5.6.1; also keeps options of apt-get out.
-        if not re.fullmatch(r"[a-z0-9][a-z0-9+.-]+", package):
+        # Debian policy 5.6.1; also keeps options of apt-get out. A last - tells apt to remove what
+        # is before it, and a last + to install it, but in names such as g++.
+        if not re.fullmatch(r"[a-z0-9][a-z0-9+.-]*([a-z0-9.]|\+\+)", package):
             wrong.append(f"--include {package}: is no package name")
     mirror = request.recipe.mirror
     if mirror is not None and not re.match(r"(https?|file)://?\S+$", mirror):

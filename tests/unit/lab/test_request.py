@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -75,6 +76,21 @@ def test_containers_have_no_size() -> None:
         "--accel tcg: is for --backend qemu",
     ]
     assert check_request(request(size=size, backend=Backend.QEMU)) is None
+
+
+@pytest.mark.parametrize("name", ["sudo-", "vim+", "-y", "x", "a b", "vim=2", "vim/sid", "Vim"])
+def test_what_is_no_package_to_apt_is_refused(name: str) -> None:
+    """`sudo-` would have it removed, and then be taken for what is there."""
+    asked = recipe(Backend.DOCKER, Suite.BOOKWORM, is_ready=False, extra=(name,))
+    with pytest.raises(UsageError, match=re.escape(f"--include {name}: is no package name")):
+        check_request(request(recipe=asked))
+
+
+@pytest.mark.parametrize("name", ["g++", "libstdc++6", "python3.11", "vim-tiny", "jq", "2to3"])
+def test_packages_have_names_of_many_kinds(name: str) -> None:
+    """As Debian's do."""
+    asked = recipe(Backend.DOCKER, Suite.BOOKWORM, is_ready=False, extra=(name,))
+    assert check_request(request(recipe=asked)) is None
 
 
 @pytest.mark.parametrize("mirror", ["http://mirror/debian", "https://mirror/d", "file:/srv/debian"])

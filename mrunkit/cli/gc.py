@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -23,7 +24,7 @@ def gc(
         typer.Option(
             "--share",
             metavar="DIR",
-            help=f"Look for staged files there too; repeatable.  [default: {SHARE_IN_CONTAINER}]",
+            help=f"Look for staged files there too, not only in {SHARE_IN_CONTAINER}; repeatable.",
         ),
     ] = None,
     is_json: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
@@ -41,13 +42,14 @@ def gc(
     from mrunkit.output import say_error
     from mrunkit.settings import read_settings
 
+    looked_at = shares_to_look_at(shares or [])
     hostname = read_settings().hostname
     try:
         engine = connect()
     except EngineError as error:  # a local cluster leaves files where there is no Docker, too
         engine = None
         say_error(EngineError(f"looked for files only: {error}", remedy=error.remedy))
-    found = find_belongings(engine, shares or [Path(SHARE_IN_CONTAINER)], now=time.time())
+    found = find_belongings(engine, looked_at, now=time.time())
     entries = [
         {
             "kind": belonging.kind.value,
@@ -64,6 +66,21 @@ def gc(
         print(_table(entries, is_dry_run=is_dry_run))
     if any(entry["error"] for entry in entries):
         raise typer.Exit(ExitStatus.FAILED)
+
+
+def shares_to_look_at(asked: Sequence[Path]) -> list[Path]:
+    """The usual share, if it is there or not, and those asked for; raises UsageError."""
+    from mrunkit.errors import UsageError
+
+    wrong = [
+        f"--share {share}: there is no such directory" for share in asked if not share.is_dir()
+    ]
+    if wrong:
+        raise UsageError("\n".join(wrong))
+    found: dict[Path, Path] = {}
+    for share in [Path(SHARE_IN_CONTAINER), *asked]:
+        found.setdefault(share.resolve(), share)  # it may be named twice, or by a link
+    return list(found.values())
 
 
 def _remove(engine: docker.DockerClient | None, belonging: Belonging) -> str | None:

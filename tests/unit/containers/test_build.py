@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -28,6 +29,13 @@ def test_versions_are_those_of_the_readme() -> None:
     readme = (directory / "README.md").read_text()
     rows = re.findall(r"^\| ([\d.]+) \|.*?\| `([0-9a-f]{64})` \|", readme, re.MULTILINE)
     assert read_versions(directory) == dict(rows)
+
+
+def test_the_first_page_names_the_versions_that_there_are() -> None:
+    """Others are refused."""
+    readme = (Path(__file__).parents[3] / "README.md").read_text()
+    (line,) = re.findall(r"^The alpine image has .*--mpich-version.*$", readme, re.MULTILINE)
+    assert sorted(re.findall(r"\d+\.\d+\.\d+", line)) == sorted(read_versions(images_directory()))
 
 
 def test_the_dockerfiles_own_version_is_in_the_table() -> None:

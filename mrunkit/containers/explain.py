@@ -28,6 +28,13 @@ def explain_failure(text: str, *, image: str, network: str) -> Explanation | Non
     return None
 
 
+def is_out_of_addresses(text: str) -> bool:
+    """Whether Docker says that a network has no address left."""
+    return re.search(_NO_ADDRESS_LEFT, text, re.IGNORECASE) is not None
+
+
+_NO_ADDRESS_LEFT = r"no available (IPv4 |ip )?addresses|could not find an available.*address"
+
 _KNOWN: tuple[tuple[str, str, str], ...] = (
     (
         rf"exited with status {OUT_OF_MEMORY_STATUS}\b",
@@ -63,7 +70,7 @@ _KNOWN: tuple[tuple[str, str, str], ...] = (
         "put the image on the host beforehand (mrunkit image distribute), or raise the timeout",
     ),
     (
-        r"no available (IPv4 |ip )?addresses|could not find an available.*address",
+        _NO_ADDRESS_LEFT,
         "network {network} has no address left for the container",
         "make it with a larger --subnet (a /24 holds about 250 containers, less one per host)",
     ),

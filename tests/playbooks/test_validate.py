@@ -131,7 +131,7 @@ def test_settings_that_the_hosts_cannot_meet_are_told(lab_hosts: LabHosts) -> No
     assert f"{everyone}: no IPv4 address of its interface ib7 [names]" in told
     assert f"{everyone}: has no user nobody-of-this-name [user]" in told
     assert f"{1 << 40} MiB wanted [disk]" in told
-    small = "lab_network_subnet 10.0.9.0/30 has 4 addresses, 3 hosts want 10"
+    small = "lab_network_subnet 10.0.9.0/30 has 4 addresses, 3 hosts want 15"
     assert f"inventory: {small} [subnet]" in told
     assert "inventory: does not say where Mesos comes from" in told
 

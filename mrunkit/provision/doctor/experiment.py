@@ -30,7 +30,10 @@ class Surroundings:
 def experiment(
     hosts: Hosts, around: Surroundings, network: Network
 ) -> tuple[Experiment, list[Problem]]:
-    """Start containers, ping, and look at the wire; what kept hosts out of it are problems."""
+    """Start containers, ping, look at the wire, and remove them again.
+
+    What kept hosts out of it are problems.
+    """
     started = _start_on_all(hosts, around)
     containers = {
         name: found for name, found in started.by_host.items() if isinstance(found, Container)
@@ -56,7 +59,9 @@ def experiment(
         lambda name, probe: overlay.parse_seen(name, probe.ask("sniffed"), around.host_by_address),
         sniffing.by_host,
     )
-    problems += [*sniffing.problems, *pinged.problems, *seen.problems]
+    # Now, not only at the end: each holds an address, which jobs may want.
+    removed = hosts.ask(lambda _, probe: probe.run([overlay.remove_command(around.run)]))
+    problems += [*sniffing.problems, *pinged.problems, *seen.problems, *removed.problems]
     by_path: dict[Path, Seen] = {}
     for of_host in seen.by_host.values():
         by_path |= of_host

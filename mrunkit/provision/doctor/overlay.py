@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from mrunkit.containers.explain import is_out_of_addresses
 from mrunkit.provision.doctor.facts import last_words
 from mrunkit.provision.doctor.hosts import Command
 from mrunkit.provision.doctor.verdicts import Problem, named
@@ -153,7 +154,7 @@ def where_command(run: str, *, network: str) -> Command:
 
 def remove_command(run: str) -> Command:
     """Remove a container, there or not."""
-    return Command(words=("docker", "rm", "--force", _name(run)))
+    return Command(words=("docker", "rm", "--force", _name(run)), timeout=60)
 
 
 def _name(run: str) -> str:
@@ -198,9 +199,16 @@ def _refused(started: Completed) -> Problem:
         remedy = "see image"
     elif "executable file not found" in said:
         remedy = "use an image that has sleep"
-    elif "attach" in said or "context deadline exceeded" in said:
+    elif is_out_of_addresses(said):
         remedy = (
-            "does the host reach a manager (see swarm)? else see there what Docker says"
+            "all addresses of the network are taken: end what uses it, or give it more"
+            f" (lab_network_subnet): {_anew('NETWORK')}"
+        )
+    elif "attach" in said or "context deadline exceeded" in said:
+        # A swarm says no more than that of a network without an address.
+        or_full = ", and has the network an address left" if is_out_of_time(started) else ""
+        remedy = (
+            f"does the host reach a manager (see swarm){or_full}? else see there what Docker says"
             " (journalctl -u docker), and try: systemctl restart docker"
         )
     return Problem(what=f"no container starts: {said}", remedy=remedy)

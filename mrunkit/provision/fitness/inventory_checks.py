@@ -186,9 +186,10 @@ def check_subnet(hosts: Sequence[Host], settings: Settings) -> Iterator[Problem]
         yield of_inventory("subnet", f"lab_network_subnet: {error}", remedy)
         return
     count = max(len(everyone(settings.groups)), len(hosts))
-    # On each host one for the overlay itself and one for a job's container; one for mpiexec;
-    # the network's own, its gateway's and the broadcast's.
-    wanted = 2 * count + 4
+    # On each host one for the overlay itself, one for a job's container and one for what is
+    # beside it, another job's or doctor's; two jobs' mpiexecs; the network's own, its gateway's
+    # and the broadcast's; and one that is just being given back.
+    wanted = 3 * count + 6
     if subnet.num_addresses < wanted:
         prefix = 32 - (wanted - 1).bit_length()
         yield of_inventory(

@@ -29,6 +29,7 @@ run)
   exit 125
   ;;
 inspect) echo "$PPID 127.0.0.1" ;;
+rm) echo "$*" >> "$DOCKER_STARTS.removed" ;;
 esac
 """
 """Out of time for its first starts."""
@@ -60,6 +61,19 @@ def test_a_start_that_ran_out_of_time_is_made_again(
     assert len(starts.read_text().splitlines()) == tried
     assert list(made.pinged) == (["here"] if slow < tried else [])
     assert [problem.host for problem in problems] == ([] if slow < tried else ["here"])
+
+
+def test_containers_are_removed_when_all_is_seen(
+    starts: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their addresses are free for the job that comes next, and not only when doctor ends."""
+    monkeypatch.setenv("DOCKER_SLOW", "0")
+    removed = starts.with_name("starts.removed")
+    with Hosts([HERE]) as hosts:
+        experiment(hosts, AROUND, NETWORK)
+        before_the_end = removed.read_text() if removed.exists() else ""
+
+    assert before_the_end == "rm --force mrunkit-doctor-r1\n"
 
 
 def test_a_host_that_may_not_watch_the_wire_is_told(

@@ -320,7 +320,7 @@ def test_wants_on_one_file_system_are_added_up() -> None:
 @pytest.mark.parametrize(
     ("subnet", "told"),
     [
-        ("10.0.9.0/29", "lab_network_subnet 10.0.9.0/29 has 8 addresses, 3 hosts want 10"),
+        ("10.0.9.0/29", "lab_network_subnet 10.0.9.0/29 has 8 addresses, 3 hosts want 15"),
         ("10.0.9.1/24", "lab_network_subnet: 10.0.9.1/24 has host bits set"),
         ("ten", "lab_network_subnet: Expected 4 octets in 'ten'"),
     ],
@@ -335,6 +335,19 @@ def test_a_subnet_that_overlaps_a_hosts_network_is_told() -> None:
     expected = "has the network 192.0.2.0/24 (eth0), which lab_network_subnet 192.0.0.0/16 overlaps"
     told = problems(sound_lab(), subnet="192.0.0.0/16")
     assert told == [("subnet", name, expected) for name in NAMES]
+
+
+@pytest.mark.parametrize(("subnet", "most"), [("10.0.9.0/24", 83), ("10.0.8.0/21", 680)])
+def test_a_subnet_has_room_for_two_containers_on_each_host(subnet: str, most: int) -> None:
+    """Beside the overlay's own address: of a job and of doctor, or of two jobs."""
+
+    def told(count: int) -> list[dict[str, Any]]:
+        groups = {"masters": ["h0"], "agents": [f"h{index}" for index in range(count)]}
+        known = {name: f"198.18.{i // 250}.{i % 250}" for i, name in enumerate(groups["agents"])}
+        settings = {**SOUND_SETTINGS, "groups": groups, "known_addresses": known}
+        return plugin.lab_problems({}, {**settings, "subnet": subnet})
+
+    assert (told(most), len(told(most + 1))) == ([], 1)
 
 
 @given(st.integers(min_value=1, max_value=500))

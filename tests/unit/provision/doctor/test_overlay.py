@@ -190,6 +190,22 @@ def test_the_network_is_what_the_inventory_says(
             'failed: exec: "sleep": executable file not found in $PATH: unknown.',
             "use an image that has sleep",
         ),
+        (
+            "docker: Error response from daemon: no available IPv4 addresses on this network's "
+            "address pools: net (x7k2).\n",
+            "no container starts: no available IPv4 addresses on this network's address pools: "
+            "net (x7k2).",
+            "all addresses of the network are taken: end what uses it, or give it more"
+            " (lab_network_subnet): when no job uses it, on a manager: docker network rm NETWORK;"
+            " then mrunkit bootstrap --tags swarm",
+        ),
+        (
+            "docker: Error response from daemon: Could not attach to network net: context "
+            "deadline exceeded.\n",
+            "no container starts: Could not attach to network net: context deadline exceeded.",
+            "does the host reach a manager (see swarm), and has the network an address left? else"
+            " see there what Docker says (journalctl -u docker), and try: systemctl restart docker",
+        ),
     ],
 )
 def test_a_container_that_does_not_start_says_why(stderr: str, what: str, remedy: str) -> None:

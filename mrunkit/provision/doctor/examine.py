@@ -245,8 +245,14 @@ class Examination:
         return judged(Check.AGENTS, problems, seen=seen)
 
     def mpi(self) -> list[Verdict]:
-        """A job over all agents."""
-        return mpi_check.check_mpi(self._hosts, self._lab, run=self._run, user=self._user)
+        """A job over all agents that take tasks; `agents` fails for the others.
+
+        Over all where none does, or no master tells: then the job says why it cannot run.
+        """
+        expected = [self._expected(host) for host in self._lab.agents]
+        able = mesos_agents.hosts_that_take_tasks(expected, self._registered)
+        agents = [self._by_name[name] for name in able] or self._lab.agents
+        return mpi_check.check_mpi(self._hosts, self._lab, agents, run=self._run, user=self._user)
 
     # --- what several checks need -----------------------------------------------------
 

@@ -167,6 +167,16 @@ def find_agent(
     return None
 
 
+def hosts_that_take_tasks(
+    expected: Iterable[ExpectedAgent], registered: tuple[RegisteredAgent, ...] | Missing
+) -> list[str]:
+    """Hosts whose agent is registered and active; none where no master tells."""
+    if isinstance(registered, Missing):
+        return []
+    found = ((wanted.host, find_agent(wanted, registered)) for wanted in expected)
+    return [host for host, agent in found if agent is not None and agent.is_active]
+
+
 def agents_seen(
     expected: Iterable[ExpectedAgent], registered: tuple[RegisteredAgent, ...] | Missing
 ) -> str:

@@ -1,27 +1,34 @@
-"""The last check: a job over all agents, started on the first master where that has mrunkit."""
+"""The last check: a job over the agents, started on the first master where that has mrunkit."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from mrunkit.provision.doctor import mpi_job, reach
 from mrunkit.provision.doctor.hosts import Answers, Hosts, Probe
 from mrunkit.provision.doctor.mpi_job import Job
 from mrunkit.provision.doctor.verdicts import Check, Problem, Verdict, judged
-from mrunkit.provision.lab import Lab
+from mrunkit.provision.lab import Lab, LabHost
 from mrunkit.ssh import Completed
 
 UserOf = Callable[[str], str]
 """The lab's user on the host of this name."""
 
 
-def check_mpi(hosts: Hosts, lab: Lab, *, run: str, user: UserOf) -> list[Verdict]:
-    """Run the job and judge its end; `run` is what this run of doctor calls its files by."""
-    program, problems = _program(hosts, lab, run=run, user=user)
+def check_mpi(
+    hosts: Hosts, lab: Lab, agents: Sequence[LabHost], *, run: str, user: UserOf
+) -> list[Verdict]:
+    """Run the job over some of the lab's agents and judge its end.
+
+    `run` is what this run of doctor calls its files by.
+    """
+    program, problems = _program(hosts, lab, agents[0], run=run, user=user)
     if problems:
         return judged(Check.MPI, problems, seen="")
     is_in_image = lab.settings.image is not None
-    job = mpi_job.job_over(len(lab.agents), program=program, is_in_image=is_in_image)
+    job = mpi_job.job_over(
+        len(agents), of=len(lab.agents), program=program, is_in_image=is_in_image
+    )
     head = lab.masters[0].name
     at_head = _job_at_head(hosts, lab, job, user=user)
     if at_head.problems:
@@ -31,7 +38,7 @@ def check_mpi(hosts: Hosts, lab: Lab, *, run: str, user: UserOf) -> list[Verdict
     if ended is None:
         ended = mpi_job.run_job(mpi_job.job_words(job, lab.inventory), longest=job.longest)
     problems = [*mpi_job.job_problems(ended, job, head=head, is_at_head=is_at_head)]
-    seen = mpi_job.job_seen(ended) + (f", started on {head}" if is_at_head else "")
+    seen = mpi_job.job_seen(ended, job) + (f", started on {head}" if is_at_head else "")
     return judged(Check.MPI, problems, seen=seen)
 
 
@@ -47,11 +54,12 @@ def _job_at_head(hosts: Hosts, lab: Lab, job: Job, *, user: UserOf) -> Answers[C
     return hosts.ask(ask, [head])
 
 
-def _program(hosts: Hosts, lab: Lab, *, run: str, user: UserOf) -> tuple[str, list[Problem]]:
-    """In the image, or compiled for all hosts into the share; or why there is none."""
+def _program(
+    hosts: Hosts, lab: Lab, agent: LabHost, *, run: str, user: UserOf
+) -> tuple[str, list[Problem]]:
+    """In the image, or compiled on an agent for all into the share; or why there is none."""
     if lab.settings.image is not None:
         return mpi_job.PROGRAM_IN_IMAGE, []
-    agent = lab.agents[0]
     path = f"{lab.settings.share}/{reach.FILE_PREFIX}{run}-hello"
     source, prefix = mpi_job.read_source(), agent.role_variable("mpich_prefix")
 

@@ -1,4 +1,4 @@
-"""A real MPI job over all agents, started on the lab's master or here, and what its end means."""
+"""A real MPI job over the agents, started on the lab's master or here, and what its end means."""
 
 from __future__ import annotations
 
@@ -29,6 +29,8 @@ class Job:
     """Two ranks on each agent, which ask for next to nothing."""
 
     agents: int
+    of: int
+    """So many the lab has; the others take no tasks."""
     program: str
     is_in_image: bool
     """Whether that is where the program is, and not on the share."""
@@ -41,15 +43,20 @@ class Job:
         return 2 * self.agents
 
     @property
+    def over(self) -> str:
+        """Over how many it is, where that is not all."""
+        return "" if self.agents == self.of else f", over {self.agents} of {self.of} agents"
+
+    @property
     def longest(self) -> float:
         """Seconds after which there is no use in waiting for its end."""
         return 3 * self.seconds
 
 
-def job_over(agents: int, *, program: str, is_in_image: bool) -> Job:
-    """The job for a lab with so many agents: many take longer."""
+def job_over(agents: int, *, of: int, program: str, is_in_image: bool) -> Job:
+    """The job over so many agents `of` a lab's: many take longer."""
     seconds = 60.0 + agents // 4
-    return Job(agents=agents, program=program, is_in_image=is_in_image, seconds=seconds)
+    return Job(agents=agents, of=of, program=program, is_in_image=is_in_image, seconds=seconds)
 
 
 def compile_command(source: str, program: str, *, mpich_prefix: str, user: str) -> Command:
@@ -132,7 +139,7 @@ def job_problems(ended: Completed, job: Job, *, head: str, is_at_head: bool) -> 
             "is not in; or --skip mpi"
         ]
         yield Problem(
-            what=f"status {ended.status}: {'; '.join(whats[-2:]) or 'no word of why'}",
+            what=f"status {ended.status}{job.over}: {'; '.join(whats[-2:]) or 'no word of why'}",
             remedy="; ".join((*remedies[-1:], *([] if is_at_head else elsewhere))),
             host=head if is_at_head else None,
         )
@@ -141,16 +148,16 @@ def job_problems(ended: Completed, job: Job, *, head: str, is_at_head: bool) -> 
     if ranks != set(range(job.ranks)):
         program = f"--in-image {PROGRAM_IN_IMAGE}" if job.is_in_image else "PROGRAM"
         yield Problem(
-            what=f"{len(ranks)} of {job.ranks} ranks said where they are",
+            what=f"{len(ranks)} of {job.ranks} ranks said where they are{job.over}",
             remedy="run one by hand: "
             f"mrunkit run -i INVENTORY -N {job.agents} -n {job.ranks} {program}",
         )
 
 
-def job_seen(ended: Completed) -> str:
-    """How many ranks met, on how many hosts."""
+def job_seen(ended: Completed, job: Job) -> str:
+    """How many ranks met, on how many hosts, and whether agents were left out."""
     met = _met(ended)
-    return f"{len(met)} ranks on {len({host for _, host in met})} nodes met"
+    return f"{len(met)} ranks on {len({host for _, host in met})} nodes met{job.over}"
 
 
 def _met(ended: Completed) -> list[tuple[str, str]]:

@@ -43,7 +43,7 @@ class Check(Enum):
     AGENTS = "agents"
     """All are registered, with the resources that they should have."""
     MPI = "mpi"
-    """A job over all agents."""
+    """A job over all agents that take tasks."""
 
 
 class Outcome(Enum):

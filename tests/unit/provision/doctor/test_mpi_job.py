@@ -10,7 +10,7 @@ from mrunkit.provision.doctor.mpi_job import Job
 from mrunkit.provision.lab import read_lab
 from mrunkit.ssh import Completed
 
-JOB = Job(agents=2, program="mpi-hello", is_in_image=True, seconds=60)
+JOB = Job(agents=2, of=2, program="mpi-hello", is_in_image=True, seconds=60)
 
 
 def ended(stdout: str = "", stderr: str = "", status: int = 0) -> Completed:
@@ -22,7 +22,19 @@ def test_a_job_proves_itself_by_all_of_its_ranks() -> None:
     """Two on each agent, in any order."""
     good = ended("".join(f"rank {rank} of 4 on node{rank % 2}\n" for rank in (2, 0, 3, 1)))
     assert list(mpi_job.job_problems(good, JOB, head="host0", is_at_head=False)) == []
-    assert mpi_job.job_seen(good) == "4 ranks on 2 nodes met"
+    assert mpi_job.job_seen(good, JOB) == "4 ranks on 2 nodes met"
+
+
+def test_agents_that_the_job_had_to_leave_out_are_counted() -> None:
+    """Whether it holds or not: that they are missing is told by the check of the agents."""
+    job = replace(JOB, of=3)
+    good = ended("".join(f"rank {rank} of 4 on node{rank % 2}\n" for rank in range(4)))
+    assert list(mpi_job.job_problems(good, job, head="host0", is_at_head=True)) == []
+    assert mpi_job.job_seen(good, job) == "4 ranks on 2 nodes met, over 2 of 3 agents"
+    (failed,) = mpi_job.job_problems(ended(status=15), job, head="host0", is_at_head=True)
+    (short,) = mpi_job.job_problems(ended(), job, head="host0", is_at_head=True)
+    assert failed.what == "status 15, over 2 of 3 agents: no word of why"
+    assert short.what == "0 of 4 ranks said where they are, over 2 of 3 agents"
 
 
 def test_ranks_that_are_missing_are_told_with_a_job_to_run_by_hand() -> None:
@@ -75,6 +87,8 @@ def test_on_a_host_the_job_is_its_own_mrunkits(tmp_path: Path) -> None:
 
 def test_a_job_over_many_agents_has_more_time() -> None:
     """Images are unpacked and containers made on all of them, by one master's leave."""
-    few, many = (mpi_job.job_over(agents, program="p", is_in_image=True) for agents in (4, 500))
+    few, many = (
+        mpi_job.job_over(agents, of=agents, program="p", is_in_image=True) for agents in (4, 500)
+    )
     assert (few.seconds, many.seconds) == (61, 185)
     assert many.longest > 2 * many.seconds

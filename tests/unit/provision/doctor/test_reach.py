@@ -225,3 +225,16 @@ def test_agents_that_are_not_as_they_should_be_are_told() -> None:
         ("c", "its agent takes no tasks: it was deactivated or drained"),
         ("d", "its agent is not registered"),
     ]
+
+
+def test_a_job_can_be_over_the_agents_that_take_tasks() -> None:
+    """Those of the inventory; over none where no master tells."""
+    wanted = [*map(expected, "abcd")]
+    registered = (
+        agent("10.0.0.d"),
+        agent("10.0.0.b", is_active=False),
+        agent("10.0.0.a"),
+        agent("10.0.0.x"),
+    )
+    assert mesos_agents.hosts_that_take_tasks(wanted, registered) == ["a", "d"]
+    assert mesos_agents.hosts_that_take_tasks(wanted, Missing(why="no master answers")) == []

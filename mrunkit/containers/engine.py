@@ -35,6 +35,16 @@ def connect(*, seconds: int = ENGINE_SECONDS) -> docker.DockerClient:
         return docker.from_env(timeout=seconds)
 
 
+def own_node_id() -> str:
+    """What the engine is in its swarm; empty: it is in none, or there is no engine."""
+    try:
+        engine = connect()
+        with explained(image="", network=""):
+            return str(engine.info()["Swarm"]["NodeID"])
+    except MrunkitError:
+        return ""
+
+
 @contextlib.contextmanager
 def explained(*, image: str, network: str) -> Iterator[None]:
     """Turn the SDK's errors into ours, which say what to do about them."""

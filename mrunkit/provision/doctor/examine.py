@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection
 from functools import cached_property
 from typing import Any, TypeVar
 
+from mrunkit.containers.engine import own_node_id
 from mrunkit.provision.doctor import machines, mesos_agents, mpi_check, overlay, reach, swarm
 from mrunkit.provision.doctor.experiment import Surroundings, experiment
 from mrunkit.provision.doctor.facts import Docker, HostFacts, Missing, fact_commands, parse_facts
@@ -177,11 +178,20 @@ class Examination:
     def swarm(self) -> list[Verdict]:
         """All nodes are ready, all managers reachable."""
         managers = [host.name for host in self._lab.managers]
-        listed = self._hosts.ask(lambda _, probe: probe.run([swarm.NODES])[0], managers)
-        lists = [swarm.parse_nodes(ended) for ended in listed.by_host.values()]
+        questions = (swarm.NODES, swarm.ADDRESSES, swarm.IS_MADE_BY_LAB)
+        told = self._hosts.ask(lambda _, probe: probe.run(questions), managers).by_host.values()
+        lists = [swarm.parse_nodes(listed, addresses) for listed, addresses, _ in told]
         nodes = _first_that_tells(lists, "no manager is reached")
-        problems = [*self._facts.problems]
-        problems += swarm.swarm_problems(self._facts.by_host, nodes, managers=managers)
+        facts = self._facts
+        problems = [*facts.problems]
+        problems += swarm.swarm_problems(facts.by_host, nodes, managers=managers)
+        # Of a swarm that was there before the lab, the other nodes are its owner's matter.
+        if any(is_made.status == 0 for _, _, is_made in told):
+            found = swarm.strangers(
+                facts.by_host, nodes, hosts=self._names, addresses=self._host_by_address()
+            )
+            here = own_node_id() if found else ""
+            problems += swarm.stranger_problems([node for node in found if node.node_id != here])
         return judged(Check.SWARM, problems, seen=swarm.swarm_seen(nodes))
 
     def image(self) -> list[Verdict]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from mrunkit.provision.doctor.facts import Docker, HostFacts, Missing, last_words
@@ -12,7 +12,22 @@ from mrunkit.provision.doctor.verdicts import Problem
 from mrunkit.ssh import Completed
 
 NODES = Command(words=("docker", "node", "ls", "--format", "{{json .}}"))
-"""For managers only."""
+"""For managers only, as those below."""
+ADDRESSES = Command(
+    words=(
+        *("sh", "-c"),
+        'nodes=$(docker node ls -q) && docker node inspect -f "{{.ID}} {{.Status.Addr}}" $nodes',
+    ),
+    timeout=60,
+)
+IS_MADE_BY_LAB = Command(
+    words=(
+        *("sh", "-c"),
+        'note=$(cat "$0") && [ "$(docker info -f "made {{.Swarm.Cluster.ID}}")" = "$note" ]',
+        "/var/lib/mrunkit/swarm",
+    )
+)
+"""The role swarm notes it on the manager where it made the swarm."""
 PORTS = "are TCP 2377 and 7946 and UDP 7946 open between the hosts?"
 AGAIN = "mrunkit bootstrap --tags swarm"
 
@@ -29,12 +44,16 @@ class Node:
     """"Active", "Pause" or "Drain"."""
     manager: str
     """"Leader", "Reachable", "Unreachable"; empty: a worker."""
+    address: str
+    """By which the managers see it; empty: they do not know."""
 
 
-def parse_nodes(listed: Completed) -> tuple[Node, ...] | Missing:
-    """What `docker node ls` prints, an object per line."""
-    if listed.status != 0:
-        return Missing(why=last_words(listed))
+def parse_nodes(listed: Completed, addresses: Completed) -> tuple[Node, ...] | Missing:
+    """What NODES prints, an object per line, and ADDRESSES."""
+    for ended in (listed, addresses):
+        if ended.status != 0 and not ended.stdout:
+            return Missing(why=last_words(ended))
+    by_id = dict(line.split(" ", 1) for line in addresses.stdout.splitlines() if " " in line)
     nodes = [json.loads(line) for line in listed.stdout.splitlines() if line]
     return tuple(
         Node(
@@ -43,6 +62,7 @@ def parse_nodes(listed: Completed) -> tuple[Node, ...] | Missing:
             status=node["Status"],
             availability=node["Availability"],
             manager=node["ManagerStatus"],
+            address=by_id.get(node["ID"], ""),
         )
         for node in nodes
     )
@@ -94,6 +114,48 @@ def _node_problems(host: str, docker: Docker, node: Node, is_manager: bool) -> I
         )
     elif is_manager and node.manager not in ("Leader", "Reachable"):
         yield Problem(what=f"the manager is {node.manager}", remedy=PORTS, host=host)
+
+
+def strangers(
+    facts: Mapping[str, HostFacts],
+    nodes: tuple[Node, ...] | Missing,
+    *,
+    hosts: Collection[str],
+    addresses: Collection[str],
+) -> list[Node]:
+    """Nodes that are none of the hosts, by their ids and addresses.
+
+    A host that was installed anew has two nodes at its address. One that does not tell its id may
+    have another address towards managers: there its name counts as well.
+    """
+    if isinstance(nodes, Missing):
+        return []
+    ids = {
+        host: of_host.docker.node_id
+        for host, of_host in facts.items()
+        if isinstance(of_host.docker, Docker)
+    }
+    unseen = set(hosts) - ids.keys()
+    return [
+        node
+        for node in nodes
+        if node.node_id not in ids.values()
+        and node.address not in ("", *addresses)
+        and node.hostname not in unseen
+    ]
+
+
+def stranger_problems(found: Sequence[Node]) -> Iterator[Problem]:
+    """Nodes of the lab's own swarm that are none of its hosts."""
+    for node in found:
+        demoted = f"docker node demote {node.node_id}; " if node.manager else ""
+        yield Problem(
+            what=f"{node.hostname} ({node.address}) is no host of the lab, but a node of its swarm,"
+            " to which that gives the keys of the network of jobs",
+            remedy=f"if it is not to be there, on a manager: {demoted}docker node rm --force"
+            f" {node.node_id}; docker swarm join-token --rotate worker;"
+            " docker swarm join-token --rotate manager",
+        )
 
 
 def swarm_seen(nodes: tuple[Node, ...] | Missing) -> str:

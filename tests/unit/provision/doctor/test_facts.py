@@ -184,7 +184,8 @@ def test_docker_tells_of_itself_and_its_swarm(info: Completed, docker: object) -
 
 def test_nodes_are_as_a_manager_sees_them() -> None:
     """One of the three had left the swarm."""
-    nodes = parse_nodes(recorded("docker-node-ls-down.txt"))
+    addresses = "p8521ktc9ozvqu7fzhph3wjxb 10.88.6.10\nv5vb7zks6xxe5qjbuvlaukcvf 10.88.6.11\n"
+    nodes = parse_nodes(recorded("docker-node-ls-down.txt"), printed(addresses))
     assert isinstance(nodes, tuple)
     assert [(node.hostname, node.status) for node in nodes] == [
         ("host0", "Ready"),
@@ -197,7 +198,11 @@ def test_nodes_are_as_a_manager_sees_them() -> None:
         status="Ready",
         availability="Active",
         manager="Leader",
+        address="10.88.6.10",
     )
+    assert nodes[2].address == ""
+    refused = failed("Error response from daemon: rpc error: code = DeadlineExceeded")
+    assert isinstance(parse_nodes(recorded("docker-node-ls-down.txt"), refused), Missing)
 
 
 def test_a_network_tells_whether_it_is_encrypted() -> None:

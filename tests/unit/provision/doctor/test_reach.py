@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from collections import Counter
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from lab_facts import GOOD
@@ -132,7 +135,7 @@ def test_a_user_who_cannot_write_is_told() -> None:
 
 def node(node_id: str, **changes: str) -> Node:
     """A good worker."""
-    good = {"status": "Ready", "availability": "Active", "manager": ""}
+    good = {"status": "Ready", "availability": "Active", "manager": "", "address": ""}
     return Node(node_id=node_id, hostname=f"name-{node_id}", **{**good, **changes})
 
 
@@ -143,7 +146,7 @@ def docker(node_id: str, **changes: object) -> Docker:
 
 
 def test_a_swarm_of_ready_nodes_has_no_problem() -> None:
-    """Nodes that the inventory does not have are none of the lab's."""
+    """Beside another lab's or owner's: whether that may be is a question of its own."""
     facts = {
         "a": replace(GOOD, docker=docker("1", is_manager=True)),
         "b": replace(GOOD, docker=docker("2")),
@@ -180,6 +183,64 @@ def test_each_way_to_be_no_ready_node_is_told() -> None:
         ("lost", "the manager is Unreachable"),
         ("bare", "there is no docker command"),
     ]
+
+
+def test_nodes_that_are_no_hosts_are_told_from_hosts_of_before() -> None:
+    """By id and address; a host that is not seen may also be there by its name only."""
+    facts = {
+        "a": replace(GOOD, docker=docker("1", is_manager=True)),
+        "bare": replace(GOOD, docker=Missing(why="there is no docker command")),
+    }
+    nodes = (
+        node("1", manager="Leader", address="0.0.0.0"),
+        node("2", status="Down", address="10.0.0.1"),  # a, before it was installed anew
+        node("3", status="Down", address="10.0.0.2"),  # not reached, but known to be there
+        replace(node("4", status="Down"), hostname="lost"),
+        replace(node("5", status="Down"), hostname="bare"),
+        replace(node("6", address="10.0.0.9"), hostname="a"),
+        node("7", address="10.0.0.8", manager="Reachable"),
+    )
+    addresses = ["10.0.0.1", "10.0.0.2"]
+    strangers = swarm.strangers(facts, nodes, hosts=["a", "bare", "lost"], addresses=addresses)
+    assert [stranger.node_id for stranger in strangers] == ["6", "7"]
+    assert swarm.strangers(facts, Missing(why="?"), hosts=["a"], addresses=addresses) == []
+
+
+@pytest.mark.parametrize(
+    ("note", "is_made"),
+    [("made c1", True), ("made c2", False), ("joined c1", False), ("", False), (None, False)],
+)
+def test_a_swarm_is_the_labs_where_bootstrap_noted_that(
+    tmp_path: Path, note: str | None, is_made: bool
+) -> None:
+    """That it made this very swarm; without a note nobody knows."""
+    docker = tmp_path / "docker"
+    docker.write_text("#!/bin/sh\necho made c1\n")
+    docker.chmod(0o755)
+    noted = tmp_path / "swarm"
+    if note is not None:
+        noted.write_text(f"{note}\n")
+    words = [*swarm.IS_MADE_BY_LAB.words[:-1], str(noted)]
+    environ = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    ended = subprocess.run(words, env=environ, capture_output=True, check=False)
+    assert (ended.returncode == 0) is is_made
+
+
+def test_a_node_that_is_no_host_is_told_with_how_to_be_rid_of_it() -> None:
+    """And of whoever could come in the same way; a manager cannot be removed as such."""
+    strangers = [
+        node("6", address="10.0.0.9"),
+        node("7", address="10.0.0.8", manager="Reachable"),
+    ]
+    one, manager = swarm.stranger_problems(strangers)
+    assert one.what == (
+        "name-6 (10.0.0.9) is no host of the lab, but a node of its swarm, to which that gives the "
+        "keys of the network of jobs"
+    )
+    away = "docker swarm join-token --rotate worker; docker swarm join-token --rotate manager"
+    intro = "if it is not to be there, on a manager:"
+    assert one.remedy == f"{intro} docker node rm --force 6; {away}"
+    assert manager.remedy == f"{intro} docker node demote 7; docker node rm --force 7; {away}"
 
 
 def agent(address: str, **changes: object) -> RegisteredAgent:

@@ -342,7 +342,8 @@ class Examination:
             return mesos_agents.parse_agents(told["status"], told["body"])
 
         asked = self._hosts.ask(ask, [host.name for host in self._lab.masters])
-        return _first_that_tells(list(asked.by_host.values()), "no master's host is reached")
+        answers = sorted(asked.by_host.values(), key=lambda told: told == mesos_agents.NOT_LEADING)
+        return _first_that_tells(answers, "no master's host is reached")
 
     def _master_versions(self) -> Answers[str | Missing]:
         def ask(name: str, probe: Probe) -> str | Missing:

@@ -16,6 +16,8 @@ from mrunkit.provision.doctor.facts import Missing
 from mrunkit.provision.doctor.verdicts import Problem, named
 
 AGAIN = "mrunkit bootstrap --tags mesos"
+NOT_LEADING = Missing(why="its master does not lead, and that of no other host answers")
+"""What a master says that points to another; each is asked itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +49,8 @@ def parse_agents(status: int, body: str) -> tuple[RegisteredAgent, ...] | Missin
     """A master's answer to /slaves; status 0: there was none, and the body says why."""
     if status == 401:
         return Missing(why="the master does not know us, or not with this secret (HTTP 401)")
+    if status == 307:
+        return NOT_LEADING
     if status != 200:
         return Missing(why=f"no master answers: {body or f'HTTP {status}'}")
     try:

@@ -21,9 +21,11 @@ import sys
 import threading
 import time
 import urllib.error
+import urllib.parse
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from fcntl import ioctl
+from pathlib import Path
 from typing import Any, NoReturn
 
 NOT_FOUND, TIMED_OUT = 127, 124
@@ -36,6 +38,7 @@ ECHO_REPLY, ECHO_REQUEST = 0, 8
 IP_MTU_DISCOVER, IP_PMTUDISC_DO = 10, 2
 SIOCGIFADDR, SIOCGIFMTU = 0x8915, 0x8921
 CLONE_NEWNET = 0x40000000
+TCP_LISTEN = "0A"
 
 HEADERS = 28
 """Bytes of an IPv4 and an ICMP header."""
@@ -156,19 +159,94 @@ class Host:
         return result
 
     def get(self, url: str, user: str, secret: str, seconds: float) -> "dict[str, Any]":
-        """GET a page, without any proxy."""
+        """GET a page, without any proxy; as a user from this host's root only.
+
+        Whoever gets the port while its server is down would be handed the secret. Nor is it
+        for another host that a server points to.
+        """
+        handlers: list[Any] = [urllib.request.ProxyHandler({})]
         asked = urllib.request.Request(url)
-        if user:
-            pair = base64.b64encode(f"{user}:{secret}".encode())
-            asked.add_header("Authorization", "Basic " + pair.decode())
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
         try:
+            if user:
+                asked, objection = asked_of_root(url)
+                if objection:
+                    return {"status": 0, "body": objection}
+                pair = base64.b64encode(f"{user}:{secret}".encode())
+                asked.add_header("Authorization", "Basic " + pair.decode())
+                handlers.append(GoNowhereElse)
+            opener = urllib.request.build_opener(*handlers)
             with opener.open(asked, timeout=seconds) as page:
                 return {"status": page.status, "body": page.read().decode("utf-8", "replace")}
         except urllib.error.HTTPError as error:
             return {"status": error.code, "body": ""}
         except (OSError, http.client.HTTPException) as error:
             return {"status": 0, "body": str(getattr(error, "reason", error))}
+
+
+class GoNowhereElse(urllib.request.HTTPRedirectHandler):
+    """Makes a redirect an answer like others."""
+
+    def redirect_request(self, *_: Any) -> None:
+        """None, and so its status is an error."""
+
+
+# --- who listens ----------------------------------------------------------------------
+
+
+def asked_of_root(url: str) -> "tuple[urllib.request.Request, str]":
+    """The request, to an address, and why it must not be made: it is not root who listens."""
+    parts = urllib.parse.urlsplit(url)
+    address, port = socket.gethostbyname(parts.hostname or ""), parts.port or 80
+    place = f"{address}:{port}"
+    request = urllib.request.Request(urllib.parse.urlunsplit(parts._replace(netloc=place)))
+    tcp, tcp6 = Path("/proc/self/net/tcp"), Path("/proc/self/net/tcp6")
+    # Not each kernel has IPv6.
+    told_v6 = tcp6.read_text() if tcp6.exists() else ""
+    uids = listeners(tcp.read_text(), told_v6, (address, port))
+    others = sorted(uids - {0})
+    if others:
+        names = ", ".join(map(name_of, others))
+        return request, f"{place} is held by {names}, not by root, and was not told the secret"
+    return request, "" if uids else f"nothing listens at {place}"
+
+
+def listeners(tcp: str, tcp6: str, place: "tuple[str, int]") -> "set[int]":
+    """The uids of who takes connections to an IPv4 address and port, at it or all.
+
+    Takes what is in /proc/net. A socket of IPv6 takes those of IPv4 where none of IPv4 does.
+    Source: Documentation/networking/proc_net_tcp.rst.
+    """
+    address, port = place
+    own = socket.inet_aton(address)
+    mapped = bytes(10) + b"\xff\xff"
+    wanted = {bytes(4), own}
+    wanted_v6 = {bytes(16), mapped + bytes(4), mapped + own}
+    return listening(tcp, wanted, port) or listening(tcp6, wanted_v6, port)
+
+
+def listening(table: str, addresses: "set[bytes]", port: int) -> "set[int]":
+    """The uids of a table's sockets that listen at a port of one of these addresses."""
+    uids = set()
+    for line in table.splitlines()[1:]:
+        _, local, _, state, _, _, _, uid = line.split()[:8]
+        shown, _, shown_port = local.partition(":")
+        if state == TCP_LISTEN and int(shown_port, 16) == port and in_bytes(shown) in addresses:
+            uids.add(int(uid))
+    return uids
+
+
+def in_bytes(shown: str) -> bytes:
+    """An address as the kernel shows it: each 32 bits as a number of this machine."""
+    words = [int(shown[place : place + 8], 16) for place in range(0, len(shown), 8)]
+    return struct.pack(f"={len(words)}I", *words)
+
+
+def name_of(uid: int) -> str:
+    """A user's name, or the number where it has none."""
+    try:
+        return pwd.getpwuid(uid).pw_name
+    except KeyError:
+        return f"uid {uid}"
 
 
 # --- processes ------------------------------------------------------------------------

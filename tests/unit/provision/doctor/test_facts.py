@@ -247,6 +247,7 @@ def test_a_masters_agents_are_those_that_take_tasks_and_those_that_do_not() -> N
     [
         (401, "", "the master does not know us, or not with this secret (HTTP 401)"),
         (503, "", "no master answers: HTTP 503"),
+        (307, "", "its master does not lead, and that of no other host answers"),
         (0, "[Errno 111] Connection refused", "no master answers: [Errno 111] Connection refused"),
         (200, "<html>", "what answers is no Mesos master"),
     ],

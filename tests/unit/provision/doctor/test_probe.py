@@ -6,6 +6,8 @@ import ast
 import sys
 from pathlib import Path
 
+import pytest
+
 from mrunkit.provision.doctor import probe
 
 SOURCE = Path(probe.__file__).read_text()
@@ -47,3 +49,41 @@ def test_the_checksum_is_that_of_the_rfc() -> None:
     """The example of RFC 1071, section 3: the sum is ddf2."""
     assert probe.checksum(bytes.fromhex("0001f203f4f5f6f7")) == 0xFFFF - 0xDDF2
     assert probe.checksum(b"\x01") == 0xFEFF
+
+
+HEADER = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid"
+REST = "00000000:00000000 00:00000000 00000000"
+WILDCARD, OWN, LOOPBACK = "00000000", "0A00000A", "0100007F"
+MAPPED = "0000000000000000FFFF00000A00000A"
+ANY_V6, OTHER_V6 = "0" * 32, "0" * 24 + "01000000"
+
+
+def table(*sockets: tuple[str, str, int]) -> str:
+    """As /proc/net/tcp is: address, state and uid of sockets at port 5050."""
+    lines = [
+        f"   {row}: {address}:13BA 00000000:0000 {state} {REST} {uid:5d}        0 1060 1 0 100"
+        for row, (address, state, uid) in enumerate(sockets)
+    ]
+    return "\n".join([HEADER, *lines]) + "\n"
+
+
+@pytest.mark.skipif(sys.byteorder != "little", reason="the kernel writes numbers as they are")
+@pytest.mark.parametrize(
+    ("tcp", "tcp6", "uids"),
+    [
+        ([(OWN, "0A", 0)], [], {0}),
+        ([(WILDCARD, "0A", 1000)], [], {1000}),
+        ([(LOOPBACK, "0A", 1000)], [], set()),
+        ([(OWN, "01", 1000)], [], set()),
+        ([], [(ANY_V6, "0A", 1000)], {1000}),
+        ([], [(MAPPED, "0A", 1000)], {1000}),
+        ([], [(OTHER_V6, "0A", 1000)], set()),
+        ([(OWN, "0A", 0)], [(ANY_V6, "0A", 1000)], {0}),
+    ],
+)
+def test_who_listens_is_seen_by_address_or_wildcard(
+    tcp: list[tuple[str, str, int]], tcp6: list[tuple[str, str, int]], uids: set[int]
+) -> None:
+    """One for IPv6 takes IPv4 as well, unless there is one for that."""
+    assert probe.listeners(table(*tcp), table(*tcp6), ("10.0.0.10", 5050)) == uids
+    assert probe.listeners(table(*tcp), table(*tcp6), ("10.0.0.10", 5051)) == set()

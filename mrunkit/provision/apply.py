@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import shlex
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -24,7 +25,7 @@ from mrunkit.provision.table import name_hosts
 _TOLD = 10
 """So many different failures are explained; the log has all."""
 _REPEATED = 20
-"""So many hosts are named to be repeated."""
+"""So many hosts are named to be repeated; a file names more."""
 
 
 class Watcher(Protocol):
@@ -121,11 +122,12 @@ def apply(
                 remedy=f"is there room for its temporary files in {tempfile.gettempdir()}?",
             ) from error
         unkept = _keep(run, progress)
-    lines = []
-    if status != 0:
-        lines += describe_failures(progress, {host.name: host.ssh for host in lab.hosts})
-        lines += describe_rest(progress) if lines and _can_be_limited(run) else []
-        lines = lines or [f"ansible-playbook ended with status {status}"]
+        lines = []
+        if status != 0:
+            lines += describe_failures(progress, {host.name: host.ssh for host in lab.hosts})
+            is_limitable = lines and _can_be_limited(run)
+            lines += describe_rest(progress, run.state_dir) if is_limitable else []
+            lines = lines or [f"ansible-playbook ended with status {status}"]
     if lines or unkept:
         raise ProvisionError("\n".join(lines + unkept), remedy=_describe(log))
     warnings = progress.warnings
@@ -174,21 +176,34 @@ def describe_failures(progress: Progress, hosts: Mapping[str, Host]) -> list[str
     return lines
 
 
-def describe_rest(progress: Progress) -> list[str]:
+def describe_rest(progress: Progress, state_dir: Path) -> list[str]:
     """A line for hosts that failed while others went on: only they have to be repeated.
 
     What stops the whole lab is counted as a failure of one host, but then no host comes to a
-    later step.
+    later step. Where they are many, a file in the directory names them.
     """
     failed = [host for host in progress.hosts if host in progress.lost]
     at = {step: place for place, step in enumerate(progress.steps, 1)}
     last = max((at.get(failure.step, len(at)) for failure in progress.fatal), default=0)
     later = {host for step in progress.steps[last:] for host in progress.cells.get(step, ())}
     others = later.difference(failed)
-    if not others or not 0 < len(failed) <= _REPEATED:
+    if not others or not failed:
         return []
     went_on = f"{counted(len(others), 'other host')} went on"
+    if len(failed) > _REPEATED and (file := _name_in_file(failed, state_dir)) is not None:
+        limit = f"--limit {shlex.quote(f'@{file}')}, which names them"
+        return [f"{went_on}; when these {len(failed)} are mended: {limit}"]
     return [f"{went_on}; when these are mended: --limit {','.join(failed)}"]
+
+
+def _name_in_file(hosts: Sequence[str], state_dir: Path) -> Path | None:
+    """A file that --limit takes; None where it cannot be written."""
+    file = state_dir / "hosts-to-repeat"
+    try:
+        file.write_text("".join(f"{host}\n" for host in hosts))
+    except OSError:
+        return None
+    return file
 
 
 def _can_be_limited(run: PlaybookRun) -> bool:

@@ -20,7 +20,7 @@ from mrunkit.provision.newcomers import keep_known, known_after, read_known
 from mrunkit.provision.playbooks import PlaybookRun, run_playbook
 from mrunkit.provision.progress import Event, Failure, Progress, advance
 from mrunkit.provision.state_dir import ProvisionError, locked, make_state_dir, opened
-from mrunkit.provision.table import name_hosts
+from mrunkit.provision.table import describe_warnings, name_hosts
 
 _TOLD = 10
 """So many different failures are explained; the log has all."""
@@ -98,7 +98,10 @@ def apply(
     *,
     now: datetime,
 ) -> Applied:
-    """Run a playbook on a lab; raises ProvisionError with what failed and what to do."""
+    """Run a playbook on a lab; raises ProvisionError with what failed and what to do.
+
+    And with what the playbook warned of.
+    """
     hosts = () if run.limit is not None else tuple(host.name for host in lab.hosts)
     progress = Progress(steps=read_steps(run.playbook), hosts=hosts)
     with locked(run.state_dir) as lock, _log(run, now) as log:
@@ -128,12 +131,13 @@ def apply(
             is_limitable = lines and _can_be_limited(run)
             lines += describe_rest(progress, run.state_dir) if is_limitable else []
             lines = lines or [f"ansible-playbook ended with status {status}"]
+    warnings = describe_warnings(progress)
     if lines or unkept:
-        raise ProvisionError("\n".join(lines + unkept), remedy=_describe(log))
-    warnings = progress.warnings
+        told = [f"warning: {warning}" for warning in warnings]
+        raise ProvisionError("\n".join(told + lines + unkept), remedy=_describe(log))
     if log.problem is not None:
-        warnings += (f"the log ends early: cannot write {log.path}: {log.problem}",)
-    return Applied(progress=progress, log=log.path, warnings=warnings)
+        warnings.append(f"the log ends early: cannot write {log.path}: {log.problem}")
+    return Applied(progress=progress, log=log.path, warnings=tuple(warnings))
 
 
 def _keep(run: PlaybookRun, progress: Progress) -> list[str]:

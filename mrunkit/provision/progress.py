@@ -61,6 +61,14 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HostWarning:
+    """What a playbook said on a host that should be read."""
+
+    host: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
     """The state of a playbook's run."""
 
@@ -87,8 +95,8 @@ class Progress:
     """lab_address by host, as found."""
     errors: tuple[str, ...] = ()
     """What Ansible says that is about no host."""
-    warnings: tuple[str, ...] = ()
-    """Of the playbooks, each once."""
+    warnings: tuple[HostWarning, ...] = ()
+    """Each once."""
 
     def status(self, host: str, step: str) -> Status:
         """Of a host in a step."""
@@ -149,7 +157,8 @@ def _end_task(progress: Progress, kind: str, data: Mapping[str, Any]) -> Progres
         progress = dataclasses.replace(progress, addresses=found)
     said = result.get("msg")
     if isinstance(said, str) and said.startswith(WARNING) and data["task_action"].endswith("debug"):
-        known = dict.fromkeys((*progress.warnings, said.removeprefix(WARNING)))
+        warning = HostWarning(host=host, text=said.removeprefix(WARNING))
+        known = dict.fromkeys((*progress.warnings, warning))
         progress = dataclasses.replace(progress, warnings=tuple(known))
     is_unreachable = kind == "runner_on_unreachable"
     progress = dataclasses.replace(progress, waiting=progress.waiting - {host})

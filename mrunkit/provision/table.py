@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -164,6 +165,24 @@ def describe_end(progress: Progress) -> str:
     told += [f"{len(progress.changed)} changed" if progress.changed else "nothing changed"]
     told += [f"{len(progress.lost)} failed"] if progress.lost else []
     return f"{', '.join(told)}, {sum(progress.seconds.values()):.1f} s"
+
+
+def describe_warnings(progress: Progress) -> list[str]:
+    """What playbooks warned of: texts that differ by their host's name only, once for all."""
+    places = {host: place for place, host in enumerate(progress.hosts)}
+    groups: dict[tuple[str, ...], list[str]] = {}
+    for warning in progress.warnings:
+        parts = tuple(re.split(_word(warning.host), warning.text))
+        groups.setdefault(parts, []).append(warning.host)
+    return [
+        name_hosts(sorted(hosts, key=lambda host: places.get(host, len(places)))).join(parts)
+        for parts, hosts in groups.items()
+    ]
+
+
+def _word(host: str) -> str:
+    """A pattern for the name, where it is no part of a path or of another name."""
+    return rf"(?<![\w./@-]){re.escape(host)}(?![\w/@-]|\.\w)"
 
 
 def name_hosts(hosts: list[str]) -> str:

@@ -31,7 +31,7 @@ def wheels(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
 def test_a_host_without_an_index_is_a_warning(lab_hosts: LabHosts) -> None:
     """And no failure; nothing is offered that does not work."""
     played = lab_hosts.play(*PLAYS, lab_mesos_authentication=False)
-    assert "WARNING: host0 has no mrunkit of its own" in played.output
+    assert "WARNING: host0: no mrunkit of its own" in played.output
     assert not lab_hosts.present("host0", COMMAND)
 
 

@@ -218,4 +218,4 @@ def test_a_swarm_of_before_outlives_the_lab(swarm: LabHosts) -> None:
     assert left == {"host0": "manager ready"}
     assert "theirs" in networks
     assert "mpi-network" not in networks
-    assert "host0 stays in its swarm" in " ".join(played.output.split())
+    assert "host0: it stays in its swarm" in " ".join(played.output.split())

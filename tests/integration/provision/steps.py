@@ -37,6 +37,11 @@ FAIL = """\
     changed_when: true
     when: inventory_hostname != 'host1'
 """
+WARN = """\
+  - name: Warn
+    ansible.builtin.debug:
+      msg: "WARNING: {{ inventory_hostname }}: it is old"
+"""
 WAIT = """\
   - name: Wait
     ansible.builtin.wait_for:

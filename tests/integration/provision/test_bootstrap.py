@@ -14,7 +14,18 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))
 
 from conftest import PATIENCE, Checkout
-from steps import FAIL, FIND, NOTE, TOUCH, WAIT, are_asleep, processes_with, wait_for, write_sleep
+from steps import (
+    FAIL,
+    FIND,
+    NOTE,
+    TOUCH,
+    WAIT,
+    WARN,
+    are_asleep,
+    processes_with,
+    wait_for,
+    write_sleep,
+)
 
 from mrunkit.inventory import VAULT_REMEDY
 from mrunkit.provision.newcomers import LEARNING
@@ -44,10 +55,11 @@ def test_a_lab_is_made_and_the_second_run_changes_nothing(checkout: Checkout) ->
 
 def test_what_failed_is_told_with_its_hosts(checkout: Checkout) -> None:
     """Once for all hosts that share it, with what the command said, and where the log is."""
-    checkout.write_playbooks(base=FAIL, nfs=TOUCH)
+    checkout.write_playbooks(base=WARN + FAIL, nfs=TOUCH)
     ended = checkout.bootstrap()
     assert ended.returncode == 125
     lines = ended.stderr.splitlines()
+    assert lines.pop(2) == "mrunkit: warning: host0, host1, host2: it is old"
     assert [line.rpartition(", ")[0] for line in lines[:2]] == [
         "mrunkit: base: 1 ok, 2 failed (host0, host2)",
         "mrunkit: nfs: 1 changed",

@@ -13,12 +13,13 @@ from functools import reduce
 from pathlib import Path
 from typing import Any
 
-from mrunkit.provision.progress import Progress, Status, advance
+from mrunkit.provision.progress import HostWarning, Progress, Status, advance
 from mrunkit.provision.table import (
     Row,
     describe_advance,
     describe_end,
     describe_task,
+    describe_warnings,
     name_hosts,
     table,
 )
@@ -209,7 +210,7 @@ def test_many_hosts_are_named_in_few_words() -> None:
     assert name_hosts([str(n) for n in range(7)]) == "0, 1, 2, 3, 4 and 2 more"
 
 
-def test_what_a_playbook_warns_of_is_kept_once() -> None:
+def test_what_a_playbook_warns_of_is_told_once() -> None:
     """Whatever the number of hosts; other words of tasks are for the log."""
     warning = {"msg": "WARNING: it may hang"}
     progress = START
@@ -220,4 +221,26 @@ def test_what_a_playbook_warns_of_is_kept_once() -> None:
         event("runner_on_ok", "host1", task_action="ansible.builtin.command", res=warning),
     ):
         progress = advance(progress, ended)
-    assert progress.warnings == ("it may hang",)
+    assert [warning.host for warning in progress.warnings] == ["host0", "host1"]
+    assert describe_warnings(progress) == ["it may hang"]
+
+
+def test_warnings_that_differ_by_the_hosts_name_are_told_once() -> None:
+    """With the names, where they were; other words, and parts of words, are left alone."""
+    hosts = tuple(f"host{index}" for index in range(500))
+    warnings = [HostWarning(host=host, text=f"{host}: no mrunkit of its own") for host in hosts]
+    warnings += [HostWarning(host=host, text=f"mesos stays on {host}.") for host in hosts[2::-1]]
+    warnings += [
+        HostWarning(host="host1", text="host1, host10: retired"),
+        HostWarning(host="host1", text="see /logs/host1"),
+        HostWarning(host="host2", text="see /logs/host2"),
+        HostWarning(host="host2", text="host2: no room on host2.example.org"),
+    ]
+    assert describe_warnings(Progress(steps=(), hosts=hosts, warnings=tuple(warnings))) == [
+        "host0, host1, host2, host3, host4 and 495 more: no mrunkit of its own",
+        "mesos stays on host0, host1, host2.",
+        "host1, host10: retired",
+        "see /logs/host1",
+        "see /logs/host2",
+        "host2: no room on host2.example.org",
+    ]

@@ -101,7 +101,7 @@ def parse_host(name: str, seen: Mapping[str, Any]) -> Host:
         pythons=tuple(_pythons(str((reached if became else tried).get("stdout", "")))),
         probe_error=None if probe or probed.get("skipped") else _said(probed),
         probe=probe,
-        answered=float(seen.get("answered") or 0),
+        answered=float(probed.get("answered") or 0),
         address=str(seen.get("address") or ""),
     )
 

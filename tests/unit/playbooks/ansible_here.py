@@ -37,7 +37,7 @@ def ansible(program: str, *words: str | Path, directory: Path) -> subprocess.Com
 def play_here(
     text: str,
     variables: Mapping[str, object],
-    *,
+    *options: str,
     directory: Path,
     inventory: Path | str = "localhost,",
 ) -> subprocess.CompletedProcess[str]:
@@ -45,5 +45,5 @@ def play_here(
     playbook = directory / "play.yml"
     playbook.write_text(text)
     extra_vars = {"ansible_python_interpreter": sys.executable, **variables}
-    words = ("-i", inventory, playbook, "--extra-vars", json.dumps(extra_vars))
+    words = (*options, "-i", inventory, playbook, "--extra-vars", json.dumps(extra_vars))
     return ansible("ansible-playbook", *words, directory=directory)

@@ -65,8 +65,7 @@ def sound_lab() -> dict[str, dict[str, Any]]:
         name: {
             "reached": {"rc": 0, "stdout": "user mpi\r\npython /usr/bin/python3 Python 3.11.2\r\n"},
             "tried": {"skipped": True},
-            "probed": {"probe": sound_probe(index)},
-            "answered": 1002.0,
+            "probed": {"probe": sound_probe(index), "answered": 1002.0},
             "address": f"192.0.2.{10 + index}",
         }
         for index, name in enumerate(NAMES)

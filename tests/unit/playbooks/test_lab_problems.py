@@ -293,7 +293,8 @@ def test_clocks_apart_are_told_against_the_middle(clock: float, told: str | None
 def test_an_answer_that_took_long_is_no_wrong_clock() -> None:
     """Question and answer a minute apart tell nothing about a clock in between."""
     seen = sound_lab()
-    seen["host0"]["answered"] = seen["host0"]["probed"]["probe"]["clock"] = 1060.0
+    probed = seen["host0"]["probed"]
+    probed["answered"] = probed["probe"]["clock"] = 1060.0
     assert problems(seen) == []
 
 

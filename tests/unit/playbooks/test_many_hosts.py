@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from collections.abc import Iterator, Mapping
@@ -10,7 +11,7 @@ from typing import Any
 
 import pytest
 import yaml
-from ansible_here import ansible, needs_ansible
+from ansible_here import ansible, needs_ansible, play_here
 from playbook_plugins import PLAYBOOKS
 
 ROLES = sorted(path.name for path in (PLAYBOOKS / "roles").iterdir())
@@ -102,6 +103,34 @@ def test_the_kernel_may_know_all_neighbours(
     ended = ansible("ansible-playbook", *words, *variables, directory=tmp_path)
     assert ended.returncode == 0
     assert ("changed=1" in ended.stdout) == changed
+
+
+LOOK = """
+- hosts: all
+  gather_facts: false
+  connection: local
+  tasks:
+    - ansible.builtin.import_role: {name: validate, tasks_from: look.yml}
+      vars: {validate_reached: {rc: 0, stdout: ""}, validate_free_mib: {}}
+    - ansible.builtin.copy:
+        content: "{{ hostvars | dict2items | map(attribute='value.validate_probed') | list }}"
+        dest: "{{ told }}"
+        mode: "0600"
+      run_once: true
+"""
+
+
+@needs_ansible
+def test_a_clock_is_read_between_a_hosts_own_question_and_answer(tmp_path: Path) -> None:
+    """Its answer is taken before others are asked: a bound of all 500 hosts' time is none."""
+    told = tmp_path / "told"
+    words = ("--forks", "1")
+    inventory = "host0,host1,host2,"
+    ended = play_here(LOOK, {"told": str(told)}, *words, directory=tmp_path, inventory=inventory)
+    assert ended.returncode == 0, ended.stdout
+    read = [probed["probe"] | probed for probed in json.loads(told.read_text())]
+    times = [it[time] for it in read for time in ("clock_asked", "clock", "answered")]
+    assert times == sorted(times)
 
 
 def asks_one_host(task: Mapping[str, Any]) -> bool:

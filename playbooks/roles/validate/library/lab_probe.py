@@ -39,6 +39,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 probe: {description: What was seen, returned: always, type: dict}
+answered: {description: The controller's clock when that was there, returned: always, type: float}
 """
 
 import glob

@@ -97,7 +97,7 @@ def test_what_a_cut_off_run_left_is_cleared_away(hosts: LabHosts, archive: Path)
 def test_what_others_put_in_its_place_leads_nowhere(hosts: LabHosts, archive: Path) -> None:
     """All users may write there: no path of theirs is removed, and no link of theirs followed."""
     put_small_image(hosts, archive, *hosts.containers)
-    place = "/var/tmp/.mrunkit-image.tar"
+    place = "/share/.mrunkit-image.tar"
     hosts.on("host0", "sh", "-c", f"mkdir -p {place} /usr/games && touch '{place}/~games'")
     hosts.play(*PLAYS, **_from(archive))
     kept = hosts.present("host0", "/usr/games")

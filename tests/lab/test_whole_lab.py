@@ -154,7 +154,7 @@ def test_a_host_is_taken_out_and_comes_back_as_a_new_one(lab: Lab) -> None:
     whole = lab.inventory.read_text()
     without = re.sub(r"^host2\b.*\n", "", whole, flags=re.MULTILINE)
     assert without != whole
-    knows_it = "cat /etc/hosts /etc/ssh/ssh_known_hosts | grep -c host2 || true"
+    knows_it = "grep -c host2 /etc/ssh/ssh_known_hosts || true"
     lab.inventory.write_text(without)
     try:
         lab.bootstrap()

@@ -100,6 +100,7 @@ def _teach(run: PlaybookRun, lab: Lab) -> None:
     from mrunkit.inventory import read_inventory
     from mrunkit.output import PREFIX
     from mrunkit.provision.newcomers import keep_known, learning_run, read_known
+    from mrunkit.provision.state_dir import ProvisionError
 
     if run.limit is None or run.tags is not None:
         return
@@ -110,8 +111,15 @@ def _teach(run: PlaybookRun, lab: Lab) -> None:
         return
     print(f"{PREFIX}first all hosts learn of those that are new", file=sys.stderr)
     apply_shown(learning, lab)
-    if not run.is_check:
+    if run.is_check:
+        return
+    try:
         keep_known(run.state_dir, known | limited_to)
+    except OSError as error:
+        raise ProvisionError(
+            f"cannot keep in {run.state_dir} that all hosts know the new ones: {error.strerror}",
+            remedy="run this again when that is mended",
+        ) from error
 
 
 def _require_steps(tags: str | None, playbook: Path) -> None:

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import IO, Protocol
 
 from mrunkit.inventory import Host
-from mrunkit.output import counted
 from mrunkit.provision.addresses import keep_addresses
 from mrunkit.provision.explain import Explanation, explain, explain_refusal
 from mrunkit.provision.lab import Lab
@@ -128,8 +127,9 @@ def apply(
         lines = []
         if status != 0:
             lines += describe_failures(progress, {host.name: host.ssh for host in lab.hosts})
-            is_limitable = lines and _can_be_limited(run)
-            lines += describe_rest(progress, run.state_dir) if is_limitable else []
+            failed = hosts_to_repeat(progress) if lines and _can_be_limited(run) else []
+            is_long = len(failed) > _REPEATED
+            lines += describe_rest(failed, name_in_file(failed, run.state_dir) if is_long else None)
             lines = lines or [f"ansible-playbook ended with status {status}"]
     warnings = describe_warnings(progress)
     if lines or unkept:
@@ -180,27 +180,28 @@ def describe_failures(progress: Progress, hosts: Mapping[str, Host]) -> list[str
     return lines
 
 
-def describe_rest(progress: Progress, state_dir: Path) -> list[str]:
-    """A line for hosts that failed while others went on: only they have to be repeated.
+def hosts_to_repeat(progress: Progress) -> list[str]:
+    """Hosts that failed while others went on: only they have to go through it again.
 
     What stops the whole lab is counted as a failure of one host, but then no host comes to a
-    later step. Where they are many, a file in the directory names them.
+    later step.
     """
     failed = [host for host in progress.hosts if host in progress.lost]
     at = {step: place for place, step in enumerate(progress.steps, 1)}
     last = max((at.get(failure.step, len(at)) for failure in progress.fatal), default=0)
     later = {host for step in progress.steps[last:] for host in progress.cells.get(step, ())}
-    others = later.difference(failed)
-    if not others or not failed:
+    return failed if later.difference(failed) else []
+
+
+def describe_rest(failed: Sequence[str], file: Path | None) -> list[str]:
+    """A line for hosts that failed while others went on; a file may have their names."""
+    if not failed:
         return []
-    went_on = f"{counted(len(others), 'other host')} went on"
-    if len(failed) > _REPEATED and (file := _name_in_file(failed, state_dir)) is not None:
-        limit = f"--limit {shlex.quote(f'@{file}')}, which names them"
-        return [f"{went_on}; when these {len(failed)} are mended: {limit}"]
-    return [f"{went_on}; when these are mended: --limit {','.join(failed)}"]
+    limit = ",".join(failed) if file is None else f"{shlex.quote(f'@{file}')}, which names them"
+    return [f"the other hosts went on; when these {len(failed)} are mended: --limit {limit}"]
 
 
-def _name_in_file(hosts: Sequence[str], state_dir: Path) -> Path | None:
+def name_in_file(hosts: Sequence[str], state_dir: Path) -> Path | None:
     """A file that --limit takes; None where it cannot be written."""
     file = state_dir / "hosts-to-repeat"
     try:

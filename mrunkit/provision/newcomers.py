@@ -21,6 +21,8 @@ from mrunkit.provision.progress import Progress
 LEARNING = ("base", "ssh", "nfs", "client")
 """The steps in which a host learns of all others: their names and addresses, for its firewall as
 well; their keys; to whom to export the share; what the lab is for `mrunkit run`."""
+_BETWEEN_TERMS = re.compile(r"[,:](?![^\[]*\])")
+"""Not the colon of `host[1:3]`. Source: Ansible's guide, Patterns."""
 _NAMED = 5
 """So many hosts are named; the others are counted."""
 
@@ -53,8 +55,8 @@ def learning_run(
             " the other hosts in all steps",
             remedy="run bootstrap without --limit",
         )
-    without = [term for term in re.split("[,:]", run.limit or "") if term.startswith("!")]
-    limit = ":".join(["all", *without]) if without else None
+    without = [term for term in _BETWEEN_TERMS.split(run.limit or "") if term.startswith("!")]
+    limit = ",".join(["all", *without]) if without else None
     return dataclasses.replace(run, limit=limit, tags=",".join(LEARNING))
 
 

@@ -69,7 +69,9 @@ def test_what_failed_is_told_with_its_hosts(checkout: Checkout) -> None:
         f"mrunkit: host0, host2: base: Start: {command} ended with status 3",
         "mrunkit: host0, host2: base: Start: too many cooks",
     ]
-    assert lines[4] == "mrunkit: 1 other host went on; when these are mended: --limit host0,host2"
+    assert (
+        lines[4] == "mrunkit: the other hosts went on; when these 2 are mended: --limit host0,host2"
+    )
     assert lines[5].startswith("mrunkit:   all that Ansible said: ")
 
 

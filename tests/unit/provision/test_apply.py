@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from mrunkit.provision.apply import describe_rest
+from mrunkit.provision.apply import describe_rest, hosts_to_repeat, name_in_file
 from mrunkit.provision.progress import Failure, Progress, Status
 
 HOSTS = tuple(f"host{index}" for index in range(500))
@@ -31,33 +31,11 @@ def ended(failed: Sequence[str], *, went_on: Sequence[str]) -> Progress:
     )
 
 
-def test_hosts_that_failed_alone_can_be_repeated_alone(tmp_path: Path) -> None:
+def test_hosts_that_failed_alone_can_be_repeated_alone() -> None:
     """The others need not go through all of it again: of 500, that is an hour."""
     failed = ["host7", "host70"]
     others = [host for host in HOSTS if host not in failed]
-    assert describe_rest(ended(failed, went_on=others), tmp_path) == [
-        "498 other hosts went on; when these are mended: --limit host7,host70"
-    ]
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_many_hosts_are_named_in_a_file(tmp_path: Path) -> None:
-    """As --limit takes them: a line each, in the inventory's order."""
-    state_dir = tmp_path / "my lab"
-    state_dir.mkdir()
-    (told,) = describe_rest(ended(HOSTS[30:9:-1], went_on=[*HOSTS[:10], *HOSTS[31:]]), state_dir)
-    file = state_dir / "hosts-to-repeat"
-    assert told == (
-        f"479 other hosts went on; when these 21 are mended: --limit '@{file}', which names them"
-    )
-    assert file.read_text().splitlines() == list(HOSTS[10:31])
-
-
-def test_many_hosts_are_told_where_there_is_no_room_for_a_file(tmp_path: Path) -> None:
-    """However long that is: nothing else knows them."""
-    nowhere = tmp_path / "gone"
-    (told,) = describe_rest(ended(HOSTS[:21], went_on=HOSTS[21:]), nowhere)
-    assert told.endswith(f"--limit {','.join(HOSTS[:21])}")
+    assert hosts_to_repeat(ended(failed[::-1], went_on=others)) == failed
 
 
 @pytest.mark.parametrize(
@@ -65,8 +43,25 @@ def test_many_hosts_are_told_where_there_is_no_room_for_a_file(tmp_path: Path) -
     [(["host0"], []), ([], HOSTS)],
     ids=["where one stopped all", "where none failed"],
 )
-def test_nothing_is_said_of_others(
-    tmp_path: Path, failed: Sequence[str], went_on: Sequence[str]
-) -> None:
+def test_nothing_is_said_of_others(failed: Sequence[str], went_on: Sequence[str]) -> None:
     """A problem of the whole lab is counted as one host's."""
-    assert describe_rest(ended(failed, went_on=went_on), tmp_path) == []
+    assert hosts_to_repeat(ended(failed, went_on=went_on)) == []
+    assert describe_rest([], None) == []
+
+
+@pytest.mark.parametrize(
+    ("file", "limit"),
+    [(None, "host7,host70"), (Path("/my lab/failed"), "'@/my lab/failed', which names them")],
+)
+def test_how_to_repeat_them_is_told(file: Path | None, limit: str) -> None:
+    """As --limit takes it."""
+    told = describe_rest(["host7", "host70"], file)
+    assert told == [f"the other hosts went on; when these 2 are mended: --limit {limit}"]
+
+
+def test_many_hosts_are_named_in_a_file(tmp_path: Path) -> None:
+    """A line each; where there is no room for it, all are told."""
+    file = name_in_file(HOSTS[:21], tmp_path)
+    assert file is not None
+    assert file.read_text().splitlines() == list(HOSTS[:21])
+    assert name_in_file(HOSTS[:21], tmp_path / "gone") is None

@@ -53,7 +53,11 @@ def test_known_hosts_are_repeated_alone(lab: Lab, limited_to: set[str]) -> None:
 
 @pytest.mark.parametrize(
     ("limit", "learners"),
-    [("agents", None), ("agents,!host1", "all:!host1"), ("agents:!a*:!host1:&x", "all:!a*:!host1")],
+    [
+        ("agents", None),
+        ("agents,!host1", "all,!host1"),
+        ("a:!b[1:3]:!host1:&x", "all,!b[1:3],!host1"),
+    ],
 )
 def test_all_learn_of_a_new_host_first(lab: Lab, limit: str, learners: str | None) -> None:
     """But for those that are named to be left out, with all else that was asked for."""
